@@ -36,7 +36,7 @@ use comptroller_evidence::{
 };
 use comptroller_report::period::{
     fold::PeriodFold,
-    model::{Provenance, ReportPeriod, Span},
+    model::{PolicySource, Provenance, ReportPeriod, Span},
 };
 use comptroller_vocabulary::canonical;
 use jiff::{SignedDuration, Timestamp};
@@ -201,6 +201,7 @@ fn provenance(reader: &LogReader) -> Provenance {
         completeness: String::new(),
         operators: Vec::new(),
         cosignatures: Vec::new(),
+        policy: PolicySource::None,
         contradictions: Vec::new(),
     }
 }

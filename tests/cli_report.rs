@@ -18,6 +18,7 @@ use comptroller_evidence::{
     key::SigningKey,
     log::LogWriter,
     store,
+    witness::{Policy, keep, keep_policy, testing::Cosigner},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -322,4 +323,45 @@ async fn a_changed_entry_gives_no_report() {
     fs::write(&bundle, bytes).unwrap();
     let complaint = refused(&report(log.path(), &SPAN));
     assert!(complaint.contains("tile/entries"), "{complaint}");
+}
+
+#[tokio::test]
+async fn a_policy_beside_the_log_is_the_word_of_whoever_writes_the_log() {
+    let log = log().await;
+    let none = json_of(&report(log.path(), &[&SPAN[..], &["-o", "json"]].concat()));
+    assert_eq!((&none["log"]["policy"], &none["log"]["vouchedDays"]), (&json!("none"), &json!(0)));
+
+    // Who rewrites a log may well name a witness of their own.
+    let own = Cosigner::new("own.example", 1);
+    let named = |one: &Cosigner| format!("witness w {}\nquorum w\n", one.vkey());
+    let policy = Policy::parse(named(&own).as_bytes()).unwrap();
+    let checkpoint = fs::read_to_string(log.path().join("checkpoint")).unwrap();
+    let line = own.cosign(&checkpoint, "2026-07-01T12:00:00Z");
+    let store = store::open(log.path().to_str().unwrap()).unwrap();
+    keep(&*store, &policy, format!("{checkpoint}{line}").as_bytes()).await.unwrap();
+    keep_policy(&*store, &policy).await.unwrap();
+
+    let beside = json_of(&report(log.path(), &[&SPAN[..], &["-o", "json"]].concat()));
+    assert_eq!(beside["log"]["policy"], "besideLog");
+    assert_eq!(beside["log"]["vouchedDays"], 1);
+    let page = printed(&report(log.path(), &SPAN));
+    assert!(page.contains("Which witnesses count is the operator's own word"));
+
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("policy");
+    let given = [&SPAN[..], &["--policy", file.to_str().unwrap(), "-o", "json"]].concat();
+    let mut told = Vec::new();
+    for witness in [Cosigner::new("witness.example", 2), own] {
+        fs::write(&file, named(&witness)).unwrap();
+        let read = json_of(&report(log.path(), &given));
+        assert_eq!(read["log"]["policy"], "given");
+        let command = read["provenance"]["command"].as_str().unwrap();
+        assert!(command.contains(" --policy "), "{command}");
+        let verification = read["provenance"]["verification"].as_str().unwrap().to_owned();
+        told.push((read["log"]["vouchedDays"].clone(), verification.contains("saw 7 entries")));
+    }
+    assert_eq!(told, [(json!(0), false), (json!(1), true)]);
+    fs::write(&file, "quorum w\n").unwrap();
+    let complaint = refused(&report(log.path(), &given));
+    assert!(complaint.contains("line 1 of the policy"), "{complaint}");
 }

@@ -1,7 +1,7 @@
 //! What a security officer relies on: an audit period says what the log says, is final once it is
 //! over, and the report that anybody makes from the log is the one that its status vouches for.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use comptroller_core::api::{AuditPeriod, AuditPeriodStatus, PeriodPhase, State};
 use jiff::{SignedDuration, Timestamp};
@@ -61,6 +61,59 @@ spec: {{type: TypeII, from: \"{}\", to: \"{}\", auditors: [Ledger & Partners]}}
     )
 }
 
+/// What a company says of the system, as the end of a spec in flow style.
+const DESCRIBED: &str = "
+  , company: Acme Ledger GmbH
+  , system: {name: Ledger, description: Books and keeps the accounts of companies.}
+  , boundary: {clusters: [prod-eu], namespaces: ['ledger-*'], excluded: [{what: sandbox, why: It has no data of customers.}]}
+  , subserviceOrganizations: [{name: Cloud Nine, services: Machines and networks., report: Their SOC 2 report of 2026., complementaryControls: [{control: Guards the data centers., criteria: [CC6.4]}]}]
+  , complementaryUserEntityControls: [{control: Users lock their screens., criteria: [CC6.1]}]
+  , pointsOfFocus: [{criterion: CC6.8, points: [Images come from our registry.]}]}
+";
+
+/// Everything that the company says of the system is in every format of the report.
+fn described(page: &str, log: &str, kubeconfig: &Path, dir: &Path) {
+    let tables = dir.join("tables");
+    let made = |format: &str, output: &Path| {
+        let status = Command::new(env!("CARGO_BIN_EXE_comptroller"))
+            .args(["report", "over", "--evidence", log, "-o", format, "--kubeconfig"])
+            .arg(kubeconfig)
+            .arg("--output")
+            .arg(output)
+            .status()
+            .unwrap();
+        assert!(status.success(), "{format}");
+    };
+    made("csv", &tables);
+    let read = |format: &str| {
+        let file = dir.join(format!("over-{format}"));
+        made(format, &file);
+        std::fs::read_to_string(file).unwrap()
+    };
+    let table = std::fs::read_to_string(tables.join("system.csv")).unwrap();
+    let formats = [page.to_owned(), table, read("json"), read("oscal")];
+    for said in [
+        "Acme Ledger GmbH",
+        "Ledger",
+        "Books and keeps the accounts of companies.",
+        "prod-eu",
+        "ledger-",
+        "sandbox",
+        "It has no data of customers.",
+        "Cloud Nine",
+        "Machines and networks.",
+        "Their SOC 2 report of 2026.",
+        "Guards the data centers.",
+        "CC6.4",
+        "Users lock their screens.",
+        "Images come from our registry.",
+    ] {
+        for (number, text) in formats.iter().enumerate() {
+            assert!(text.contains(said), "{said} is not in {number}: {text}");
+        }
+    }
+}
+
 /// The status of a period once Ready has this status and reason.
 async fn until_ready(bench: &Bench, name: &str, ready: &str, reason: &str) -> AuditPeriodStatus {
     let api: Api<AuditPeriod> = Api::all(bench.client.clone());
@@ -112,7 +165,9 @@ async fn a_period_follows_the_log_and_closes_with_the_digest_of_the_report() {
     let ahead = until_ready(&bench, "ahead", "True", "NotBegun").await;
     assert_eq!(ahead.coverage, None);
 
-    bench.apply(&period("over", -60, -20)).await;
+    bench
+        .apply(&(period("over", -60, -20).trim_end().trim_end_matches('}').to_owned() + DESCRIBED))
+        .await;
     let over = until_ready(&bench, "over", "True", "Closed").await;
     assert_eq!((over.phase, over.deviations), (PeriodPhase::Closed, Some(0)));
     assert!(over.report_digest.is_some());
@@ -129,6 +184,7 @@ async fn a_period_follows_the_log_and_closes_with_the_digest_of_the_report() {
     assert!(page.contains(over.report_digest.as_ref().unwrap()));
     assert!(page.contains("the checkpoint in the status of the AuditPeriod"));
     assert!(page.contains("as the API server knows them"));
+    described(&page, &log, &kubeconfig, bench.plane.dir());
 
     // What is final stays so, whatever happens next.
     bench.stop_operator().await;

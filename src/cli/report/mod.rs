@@ -28,7 +28,7 @@ use comptroller_evidence::{
     sample::SizeTable,
     store,
     verify::continues,
-    witness::OutsideView,
+    witness::{OutsideView, Policy},
 };
 use comptroller_report::period::{
     FORMATS, PeriodFormat, Rendered,
@@ -80,6 +80,11 @@ pub struct ReportArgs {
     /// An older checkpoint that the log must continue.
     #[arg(long, value_name = "FILE")]
     pub since: Option<PathBuf>,
+    /// Which witnesses count, and how many of them (C2SP tlog-policy), from somewhere else than the log.
+    /// Without it the policy beside the log is used, which is the operator's own word, also for a period of
+    /// the cluster: the report says so.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
     /// Read only this many entries of the log, to reproduce a report that was based on them.
     #[arg(long, value_name = "ENTRIES")]
     pub log_size: Option<u64>,
@@ -139,6 +144,7 @@ async fn open(
     request: &ReportRequest,
 ) -> Result<(LogReader, CheckedLog), Box<dyn std::error::Error>> {
     let key = args.key.as_deref().map(VerifierKey::from_argument).transpose()?;
+    let policy = args.policy.as_deref().map(Policy::load).transpose()?;
     let reader = LogReader::open(store::open(&args.evidence)?, key).await?;
     let mut older = Vec::new();
     if let Some(path) = &args.since {
@@ -173,7 +179,7 @@ async fn open(
         )
         .into());
     }
-    let outside = OutsideView::read(&reader, None).await?;
+    let outside = OutsideView::read(&reader, policy).await?;
     Ok((reader, CheckedLog { size, extends, closing, outside, is_cut: args.log_size.is_some() }))
 }
 

@@ -14,7 +14,7 @@ use comptroller_evidence::{
 };
 use comptroller_report::{
     period::{
-        model::{ContradictedCheckpoint, Cosignature, Provenance, Span},
+        model::{ContradictedCheckpoint, Cosignature, PolicySource, Provenance, Span},
         sampling::default_seed,
     },
     shell_word,
@@ -75,7 +75,17 @@ pub fn of(
         completeness: completeness(request.span, checked.size, read),
         operators: Vec::new(),
         cosignatures: cosignatures(&checked.outside),
+        policy: policy(&checked.outside),
         contradictions: contradictions(&checked.outside),
+    }
+}
+
+/// A cluster has no other policy than the operator's: only who makes the report can give one.
+fn policy(outside: &OutsideView) -> PolicySource {
+    match (outside.policy_given, outside.witnesses.is_empty()) {
+        (true, _) => PolicySource::Given,
+        (false, false) => PolicySource::BesideLog,
+        (false, true) => PolicySource::None,
     }
 }
 
@@ -121,6 +131,20 @@ fn verification(key: KeySource, size: u64, checked: &CheckedLog) -> String {
         text.push_str(" No older checkpoint was given, so the log was not shown to continue one.");
     } else {
         let _ = write!(text, " The log continues {}.", checked.extends.join(" and "));
+    }
+    if checked.outside.policy_given {
+        match checked.outside.days.last() {
+            Some(day) => {
+                let _ = write!(
+                    text,
+                    " A quorum of the witnesses of the policy that was given saw {} entries of it at {}.",
+                    day.size, day.at
+                );
+            }
+            None => text.push_str(
+                " No checkpoint beside the log has the cosignatures that the policy asks for which was given.",
+            ),
+        }
     }
     text
 }
@@ -175,6 +199,9 @@ fn command(
     }
     option("--evidence", &args.evidence);
     option("--key", key);
+    if let Some(policy) = &args.policy {
+        option("--policy", &policy.display().to_string());
+    }
     option("--log-size", &size.to_string());
     option("-o", args.format.name);
     if args.format.needs_samples() {
@@ -187,11 +214,16 @@ fn command(
 }
 
 fn verify_command(reader: &LogReader, args: &ReportArgs) -> String {
-    format!(
+    let mut words = format!(
         "comptroller evidence verify {} --key {}",
         shell_word(&args.evidence),
         shell_word(reader.verifier_key())
-    )
+    );
+    if let Some(policy) = &args.policy {
+        // Writing into a String can't fail.
+        let _ = write!(words, " --policy {}", shell_word(&policy.display().to_string()));
+    }
+    words
 }
 
 #[cfg(test)]

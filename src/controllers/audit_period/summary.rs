@@ -13,7 +13,7 @@ use comptroller_core::api::{
 use comptroller_evidence::{log::LogReader, origin};
 use comptroller_report::period::{
     PeriodClaim,
-    model::{Provenance, Span},
+    model::{PolicySource, Provenance, Span},
 };
 
 /// The condition that says that somebody wrote a status that the log does not bear.
@@ -192,6 +192,7 @@ pub fn provenance(reader: &LogReader, location: &str, now: Timestamp) -> Provena
         completeness: String::new(),
         operators: Vec::new(),
         cosignatures: Vec::new(),
+        policy: PolicySource::None,
         contradictions: Vec::new(),
     }
 }

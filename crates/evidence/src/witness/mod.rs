@@ -12,6 +12,8 @@ mod policy;
 mod quorum;
 mod request;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 

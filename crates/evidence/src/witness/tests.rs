@@ -6,10 +6,9 @@ use std::sync::{
 };
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use ed25519_dalek::{Signer as _, SigningKey as Ed25519};
 use jiff::Timestamp;
 
-use super::*;
+use super::{testing::Cosigner, *};
 use crate::{
     data::{OperatorData, OperatorEvent},
     entry::{ClockReading, Data, Entry, EntrySubject},
@@ -19,40 +18,6 @@ use crate::{
 };
 
 const ORIGIN: &str = "comptroller.dev/evidence/7d9e3a60";
-
-/// A witness that cosigns whatever it is given.
-struct Cosigner {
-    name: &'static str,
-    key: Ed25519,
-}
-
-impl Cosigner {
-    fn new(name: &'static str, seed: u8) -> Self {
-        Self { name, key: Ed25519::from_bytes(&[seed; 32]) }
-    }
-
-    fn material(&self) -> Vec<u8> {
-        [&[4][..], self.key.verifying_key().as_bytes()].concat()
-    }
-
-    fn id(&self) -> u32 {
-        signed_note::key_id(self.name, &self.material())
-    }
-
-    fn vkey(&self) -> String {
-        format!("{}+{:08x}+{}", self.name, self.id(), BASE64_STANDARD.encode(self.material()))
-    }
-
-    fn cosign(&self, checkpoint: &str, at: &str) -> String {
-        let (text, _) = checkpoint.rsplit_once("\n\n").unwrap();
-        let seconds = at.parse::<Timestamp>().unwrap().as_second();
-        let message = format!("cosignature/v1\ntime {seconds}\n{text}\n");
-        let mut signed = self.id().to_be_bytes().to_vec();
-        signed.extend(seconds.to_be_bytes());
-        signed.extend(self.key.sign(message.as_bytes()).to_bytes());
-        format!("\u{2014} {} {}\n", self.name, BASE64_STANDARD.encode(signed))
-    }
-}
 
 fn policy(quorum: &str) -> Policy {
     let (one, two) = (Cosigner::new("w1.example", 1).vkey(), Cosigner::new("w2.example", 2).vkey());

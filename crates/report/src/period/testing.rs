@@ -18,9 +18,9 @@ use super::{
         Accepted, AttestationReport, Conclusion, ControlReport, Coverage, CoveredFinding,
         DEVIATION_RULE, Deviation, DeviationPattern, Ending, ExceptedFinding, ExceptionReport,
         GapReport, IdentityFact, Interval, LogReport, OccurrenceReport, OperatorReport, OutOfScope,
-        PeriodReport, Provenance, ReportPeriod, ReportedItem, ReportedPopulation, ReportedSystem,
-        ResponseReport, Span, SpecChange, SpecVersion, Suspension, TimeAnomaly, Wildcard,
-        WindowPopulation,
+        PeriodReport, PolicySource, Provenance, ReportPeriod, ReportedItem, ReportedPopulation,
+        ReportedSystem, ResponseReport, Span, SpecChange, SpecVersion, Suspension, TimeAnomaly,
+        TimeFault, WaivedOccurrence, Wildcard, WindowPopulation,
     },
 };
 use comptroller_core::api::{ResourceRef, Severity, State, criteria::Category};
@@ -136,7 +136,7 @@ fn system_description() -> ReportedSystem {
         "complementaryUserEntityControls": [{"control": "Users keep their passwords to themselves."}],
         "pointsOfFocus": [{"criterion": "CC6.1", "points": ["Nobody holds rights for good.", HOSTILE]}],
     });
-    serde_json::from_value(described).unwrap()
+    ReportedSystem::read(&described, at("2026-06-20T08:00:00Z"), 41).unwrap()
 }
 
 fn log() -> LogReport {
@@ -144,11 +144,13 @@ fn log() -> LogReport {
         continues_published: Some(false),
         published: Some(format!("{HOSTILE}\n48000\n")),
         vouched_days: 0,
+        policy: PolicySource::None,
         days: 92,
         time_anomalies: vec![TimeAnomaly {
             entry: 30_101,
             at: at("2026-08-30T00:00:00Z"),
             server_time: Some(at("2026-08-29T00:00:00Z")),
+            fault: TimeFault::ClocksDiffer,
         }],
     }
 }
@@ -193,7 +195,9 @@ fn attestation(performed_at: Timestamp, entry: u64) -> AttestationReport {
         participants: 2,
         artifacts: vec![ArtifactRef { uri: HOSTILE.to_owned(), digest: digest(entry) }],
         summary: HOSTILE.to_owned(),
+        note: "the record counts".to_owned(),
         author_bound: Some(false),
+        unbound_entry: Some(entry + 7),
         backdated: true,
         late: false,
         spec_digest: digest(entry),
@@ -257,6 +261,7 @@ fn provenance() -> Provenance {
             entry: 22_802,
         }],
         cosignatures: Vec::new(),
+        policy: PolicySource::None,
         contradictions: Vec::new(),
     }
 }
@@ -554,6 +559,7 @@ fn images() -> ControlReport {
         excepted_findings: vec![ExceptedFinding {
             rule: "ImageWithoutDigest".to_owned(),
             item: image_deviation().item,
+            since: at("2026-07-14T13:20:00Z"),
             from: at("2026-07-30T10:00:00Z"),
             to: Some(at("2026-09-10T00:00:00Z")),
             exception: "legacy-ci-admin".to_owned(),
@@ -564,6 +570,7 @@ fn images() -> ControlReport {
             to: at("2026-08-13T16:30:00Z"),
             approved_by: None,
             exception: None,
+            author_bound: None,
             entry: 22_000,
         }],
         changes: vec![
@@ -677,6 +684,7 @@ fn log_review() -> ControlReport {
             },
             performed_at: attested.then(|| at(due)),
             artifacts: if attested { vec![digest(entry)] } else { Vec::new() },
+            waived_by: None,
             records: if attested { vec![attestation(at(due), entry)] } else { Vec::new() },
             entry,
         }
@@ -785,17 +793,28 @@ fn exception(name: &str) -> ExceptionReport {
         suspends: false,
         ticket: Some("SEC-4711".to_owned()),
         compensating_control: Some("The registry keeps tags from moving.".to_owned()),
+        created_at: Some(at("2026-07-30T08:59:58Z")),
         asked_at: at("2026-07-30T09:00:00Z"),
         recorded_by: None,
         approved_at: Some(at("2026-07-30T10:00:00Z")),
+        author_bound: Some(true),
+        approver_bound: Some(false),
+        unbound_entry: Some(12_003),
         phase: "Expired".to_owned(),
         covered: vec![CoveredFinding {
             control: "images-are-pinned".to_owned(),
             item: image_deviation().item,
+            since: at("2026-07-14T13:20:00Z"),
             from: at("2026-07-30T10:00:00Z"),
             to: Some(at("2026-09-10T00:00:00Z")),
         }],
+        waived: vec![WaivedOccurrence {
+            control: "log-review".to_owned(),
+            period: "2026-08".to_owned(),
+            entry: 12_400,
+        }],
         wildcard: true,
+        late: true,
         after_the_fact: true,
         reason: "The old build system writes tags until it is replaced in September.".to_owned(),
         requested_by: "person:11112222333344445555666677778888".to_owned(),
@@ -813,8 +832,13 @@ fn hostile_exception() -> ExceptionReport {
         approved_by: None,
         approved_at: None,
         phase: "Pending".to_owned(),
+        author_bound: None,
+        approver_bound: None,
+        unbound_entry: None,
         covered: Vec::new(),
+        waived: Vec::new(),
         wildcard: false,
+        late: false,
         after_the_fact: false,
         active: Vec::new(),
         entries: vec![40_100],

@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, io};
 
-use super::{Cells, item, json, number, optional, optional_time, table, text, time, with_item};
+use super::{
+    Cells, item, json, number, optional, optional_time, table, text, time, with_item, yes,
+};
 use crate::period::model::{ControlReport, Deviation, Interval, PeriodReport, ReportedPopulation};
 
 pub(super) fn controls(report: &PeriodReport) -> io::Result<Vec<u8>> {
@@ -205,7 +207,7 @@ pub(super) fn out_of_scope(report: &PeriodReport) -> io::Result<Vec<u8>> {
 }
 
 pub(super) fn suspensions(report: &PeriodReport) -> io::Result<Vec<u8>> {
-    let columns = ["control", "from", "to", "approved_by", "exception", "entry"];
+    let columns = ["control", "from", "to", "approved_by", "exception", "author_bound", "entry"];
     let rows = report.controls.iter().flat_map(|control| {
         control.suspensions.iter().map(|one| {
             vec![
@@ -214,6 +216,7 @@ pub(super) fn suspensions(report: &PeriodReport) -> io::Result<Vec<u8>> {
                 time(one.to),
                 optional(one.approved_by.as_deref()),
                 optional(one.exception.as_deref()),
+                text(one.author_bound.map_or("", yes)),
                 number(one.entry),
             ]
         })

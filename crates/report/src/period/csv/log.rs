@@ -40,12 +40,15 @@ pub(super) fn identity(report: &PeriodReport) -> io::Result<Vec<u8>> {
 }
 
 pub(super) fn time_anomalies(report: &PeriodReport) -> io::Result<Vec<u8>> {
-    let rows = report
-        .log
-        .time_anomalies
-        .iter()
-        .map(|one| vec![number(one.entry), time(one.at), optional_time(one.server_time)]);
-    table(&["entry", "operator_time", "server_time"], rows)
+    let rows = report.log.time_anomalies.iter().map(|one| {
+        vec![
+            number(one.entry),
+            time(one.at),
+            optional_time(one.server_time),
+            text(one.fault.as_str()),
+        ]
+    });
+    table(&["entry", "operator_time", "server_time", "fault"], rows)
 }
 
 pub(super) fn operators(report: &PeriodReport) -> io::Result<Vec<u8>> {

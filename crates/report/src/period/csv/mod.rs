@@ -4,6 +4,7 @@ mod controls;
 mod criteria;
 mod log;
 mod people;
+mod system;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ pub(super) const FORMAT: PeriodFormat =
 pub fn files(report: &PeriodReport) -> io::Result<Vec<NamedFile>> {
     Ok(vec![
         ("provenance.csv", provenance(report)?),
+        ("system.csv", system::system(report)?),
         ("controls.csv", controls::controls(report)?),
         ("specs.csv", controls::specs(report)?),
         ("intervals.csv", controls::intervals(report)?),
@@ -91,6 +93,7 @@ fn provenance(report: &PeriodReport) -> io::Result<Vec<u8>> {
         ("published", optional(report.log.published.as_deref())),
         ("days vouched for from outside", number(report.log.vouched_days)),
         ("days", number(report.log.days)),
+        ("witness policy", text(report.log.policy.as_str())),
         ("cluster", text(&provenance.cluster)),
         ("origin", text(&provenance.origin)),
         ("source", text(&provenance.source)),

@@ -18,6 +18,7 @@ pub(super) fn occurrences(report: &PeriodReport) -> io::Result<Vec<u8>> {
         "attested_by",
         "performed_at",
         "artifacts",
+        "waived_by",
         "entry",
     ];
     let rows = report.controls.iter().flat_map(|control| {
@@ -32,6 +33,7 @@ pub(super) fn occurrences(report: &PeriodReport) -> io::Result<Vec<u8>> {
                 Cow::Owned(occurrence.attested_by.join(" ")),
                 occurrence.performed_at.map_or(Cow::Borrowed(""), time),
                 Cow::Owned(occurrence.artifacts.join(" ")),
+                optional(occurrence.waived_by.as_deref()),
                 number(occurrence.entry),
             ]
         })
@@ -46,6 +48,7 @@ pub(super) fn attestations(report: &PeriodReport) -> io::Result<Vec<u8>> {
         "occurrence",
         "record",
         "counts",
+        "note",
         "performed_at",
         "recorded_at",
         "seen_at",
@@ -53,6 +56,7 @@ pub(super) fn attestations(report: &PeriodReport) -> io::Result<Vec<u8>> {
         "recorded_by",
         "on_behalf",
         "author_bound",
+        "unbound_entry",
         "backdated",
         "late",
         "outcome",
@@ -83,13 +87,15 @@ fn attestation(one: &AttestationReport) -> Cells<'_> {
     vec![
         text(&one.name),
         text(yes(one.counts)),
+        text(&one.note),
         time(one.performed_at),
         time(one.recorded_at),
         optional_time(one.seen_at),
         text(&one.attested_by),
         optional(one.recorded_by.as_deref()),
         text(yes(one.on_behalf)),
-        text(one.author_bound.map_or("not recorded", yes)),
+        text(bound(one.author_bound)),
+        one.unbound_entry.map_or(Cow::Borrowed(""), number),
         text(yes(one.backdated)),
         text(yes(one.late)),
         text(&one.outcome),
@@ -102,6 +108,10 @@ fn attestation(one: &AttestationReport) -> Cells<'_> {
     ]
 }
 
+fn bound(bound: Option<bool>) -> &'static str {
+    bound.map_or("not recorded", yes)
+}
+
 pub(super) fn exceptions(report: &PeriodReport) -> io::Result<Vec<u8>> {
     let columns = [
         "exception",
@@ -111,16 +121,22 @@ pub(super) fn exceptions(report: &PeriodReport) -> io::Result<Vec<u8>> {
         "reason",
         "ticket",
         "compensating_control",
+        "created_at",
         "asked_at",
         "requested_by",
         "recorded_by",
+        "author_bound",
         "approved_at",
         "approved_by",
+        "approver_bound",
+        "unbound_entry",
         "phase",
         "expires",
         "in_force",
         "covered_findings",
+        "waived",
         "wildcard",
+        "late",
         "after_the_fact",
         "entries",
     ];
@@ -131,6 +147,8 @@ fn exception(exception: &ExceptionReport) -> Cells<'_> {
     // ISO 8601 intervals, parted by spaces.
     let active: Vec<String> =
         exception.active.iter().map(|one| format!("{}/{}", one.from, one.to)).collect();
+    let waived: Vec<String> =
+        exception.waived.iter().map(|one| format!("{} {}", one.control, one.period)).collect();
     vec![
         text(&exception.name),
         Cow::Owned(exception.controls.join(" ")),
@@ -139,28 +157,36 @@ fn exception(exception: &ExceptionReport) -> Cells<'_> {
         text(&exception.reason),
         optional(exception.ticket.as_deref()),
         optional(exception.compensating_control.as_deref()),
+        optional_time(exception.created_at),
         time(exception.asked_at),
         text(&exception.requested_by),
         optional(exception.recorded_by.as_deref()),
+        text(bound(exception.author_bound)),
         optional_time(exception.approved_at),
         optional(exception.approved_by.as_deref()),
+        // Of an approval that was never given there is nothing to say.
+        text(exception.approved_by.as_ref().map_or("", |_| bound(exception.approver_bound))),
+        exception.unbound_entry.map_or(Cow::Borrowed(""), number),
         text(&exception.phase),
         optional_time(exception.expires),
         Cow::Owned(active.join(" ")),
         number(exception.covered.len()),
+        Cow::Owned(waived.join(", ")),
         text(yes(exception.wildcard)),
+        text(yes(exception.late)),
         text(yes(exception.after_the_fact)),
         numbers(&exception.entries),
     ]
 }
 
 pub(super) fn excepted_findings(report: &PeriodReport) -> io::Result<Vec<u8>> {
-    let columns = with_item(&["control", "rule"], &["from", "to", "exception", "entry"]);
+    let columns = with_item(&["control", "rule"], &["since", "from", "to", "exception", "entry"]);
     let rows = report.controls.iter().flat_map(|control| {
         control.excepted_findings.iter().map(|one| {
             let mut cells = vec![text(&control.name), text(&one.rule)];
             cells.extend(item(&one.item));
             cells.extend([
+                time(one.since),
                 time(one.from),
                 optional_time(one.to),
                 text(&one.exception),

@@ -20,6 +20,8 @@ pub(super) struct Grounds<'a> {
     pub(super) untold: Option<(Timestamp, u64)>,
     pub(super) suspensions: &'a [Suspension],
     pub(super) wildcards: &'a [Wildcard],
+    /// Why what people did or approved is not known to be theirs; None where it is.
+    pub(super) unbound: Option<String>,
     /// A time for which another rule was in force than before and after; None where there is none.
     pub(super) in_between: Option<(Timestamp, Timestamp)>,
     /// When the rule was edited, if neither was in force for most of the period.
@@ -90,6 +92,9 @@ fn undetermined(grounds: &Grounds<'_>) -> Option<String> {
             "It was suspended from {} to {} and nobody approved that.",
             one.from, one.to
         ));
+    }
+    if let Some(basis) = &grounds.unbound {
+        return Some(basis.clone());
     }
     if let Some((from, to)) = grounds.recreated {
         return Some(format!(

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Window,
+    authors::{Lapses, UnboundApprovals},
     conclusion::{Grounds, conclude},
     deviations::{self, DeviationsFold},
     gaps::{self, ControlGap, RecordedGap},
@@ -17,7 +18,8 @@ use super::{
     timeline::{Gaps, Segment, Timeline, coverage, is_evidence},
 };
 use crate::period::model::{
-    ControlReport, Coverage, DEVIATION_RULE, Deviation, Interval, SpecChange, Suspension,
+    ControlReport, Coverage, DEVIATION_RULE, Deviation, ExceptedFinding, Interval, SpecChange,
+    Suspension,
 };
 use comptroller_core::api::State;
 use comptroller_evidence::data::{
@@ -52,6 +54,9 @@ pub(super) struct Finishing<'a> {
     /// For when somebody approved that it is suspended.
     pub(super) approvals: &'a [Approval],
     pub(super) responses: &'a ResponsesFold,
+    /// Times in which nothing bound records to their authors.
+    pub(super) lapses: &'a Lapses,
+    pub(super) unbound_approvals: &'a UnboundApprovals,
     pub(super) minimum_observation: u8,
 }
 
@@ -225,7 +230,7 @@ impl ControlFold {
         let population_end =
             self.population.last_since(|at| existences.iter().any(|existence| at >= existence.0));
         let mut deviations = self.found(spec, window);
-        context.responses.join(name, &mut deviations);
+        context.responses.join(name, context.lapses, &mut deviations);
         let population = [&population_start, &population_end].into_iter().flatten();
         let judged = population.map(|one| one.count).max().unwrap_or_default();
         let deviation_pattern = pattern::classify(&DEVIATION_RULE, &mut deviations, judged);
@@ -234,6 +239,9 @@ impl ControlFold {
         let suspensions = suspensions(&self.specs, context.approvals, window);
         let wildcards = self.specs.wildcards(window);
         let performance = self.occurrences.performance(spec, window);
+        let occurrences = self.occurrences.report(window, context.lapses);
+        let unbound = OccurrencesFold::unbound(&occurrences, spec, context.unbound_approvals)
+            .or_else(|| unbound_approval(&excepted_findings, &suspensions, context));
         let (conclusion, basis) = conclude(&Grounds {
             intervals: &intervals,
             coverage,
@@ -243,6 +251,7 @@ impl ControlFold {
             untold: self.population.untold(),
             suspensions: &suspensions,
             wildcards: &wildcards,
+            unbound,
             in_between: self.specs.in_between(window),
             divided: self.specs.divided(window, context.minimum_observation),
             recreated: recreated(&existences, context.approvals),
@@ -270,7 +279,7 @@ impl ControlFold {
             population_end,
             population_window: self.population.window(),
             changes: self.changes.clone(),
-            occurrences: self.occurrences.report(window),
+            occurrences,
             intervals,
             coverage,
             deviations,
@@ -345,6 +354,17 @@ fn recreated(
         let is_approved = approvals.iter().any(|one| one.covers(deleted, created));
         (deleted < created && !is_approved).then_some((deleted, created))
     })
+}
+
+/// Why an exception that excepted findings or approved a suspension says nothing; None where none does.
+fn unbound_approval(
+    excepted: &[ExceptedFinding],
+    suspensions: &[Suspension],
+    context: &Finishing<'_>,
+) -> Option<String> {
+    let excepting = excepted.iter().map(|one| one.exception.as_str());
+    let suspending = suspensions.iter().filter_map(|one| one.exception.as_deref());
+    excepting.chain(suspending).find_map(|exception| context.unbound_approvals.why(exception))
 }
 
 /// The share of the window with evidence; at an instant, whether there was any.

@@ -278,6 +278,7 @@ impl DeviationsFold {
         let excepted = ExceptedFinding {
             rule: finding.rule.clone(),
             item: uids.item(&finding.resource),
+            since: finding.since.min(judged.at),
             from: judged.at,
             to: None,
             exception: exception.to_owned(),

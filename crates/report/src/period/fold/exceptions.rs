@@ -3,8 +3,14 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Window, spec::matches_everything, timeline::push};
-use crate::period::model::{ControlReport, CoveredFinding, ExceptionReport, Interval};
+use super::{
+    Window,
+    authors::{Lapses, RecordKind},
+    timeline::push,
+};
+use crate::period::model::{
+    ControlReport, CoveredFinding, ExceptionReport, Interval, WaivedOccurrence,
+};
 use comptroller_core::api::{ExceptionPhase, State};
 use comptroller_evidence::data::{ChangeKind, ObjectChange};
 
@@ -18,7 +24,13 @@ pub(super) struct ExceptionFold {
     phase: Option<(ExceptionPhase, Timestamp)>,
     entries: Vec<(Timestamp, u64)>,
     asked_at: Timestamp,
+    /// When the API server created it; None in entries of older versions.
+    created_at: Option<Timestamp>,
+    /// Whether who asked was bound, as the entries about the exception say.
+    author_bound: Option<bool>,
     approved_at: Option<Timestamp>,
+    /// Whether who approved was bound, as the entries about the exception say.
+    approver_bound: Option<bool>,
     /// The newest phase, by name; empty while no entry has one.
     newest_phase: String,
 }
@@ -32,7 +44,10 @@ impl ExceptionFold {
             phase: None,
             entries: Vec::new(),
             asked_at,
+            created_at: None,
+            author_bound: None,
             approved_at: None,
+            approver_bound: None,
             newest_phase: String::new(),
         }
     }
@@ -59,9 +74,49 @@ impl ExceptionFold {
         if let Some(phase) = &data.phase {
             self.newest_phase.clone_from(phase);
         }
+        self.created_at = self.created_at.or(data.created_at);
+        let was_approved = self.approved_at.is_some();
         if self.approved_by().is_some() {
             self.approved_at.get_or_insert(at);
         }
+        self.note_authors(data, was_approved);
+    }
+
+    /// Each spec that is written says whether its author was bound; that they were not may turn out later,
+    /// and is then said of the spec that was written last.
+    fn note_authors(&mut self, data: &ObjectChange, was_approved: bool) {
+        let is_approved = self.approved_at.is_some();
+        if data.spec.is_none() {
+            if data.author_bound == Some(false) {
+                let turned_out =
+                    if is_approved { &mut self.approver_bound } else { &mut self.author_bound };
+                *turned_out = Some(false);
+            }
+            return;
+        }
+        if data.change == ChangeKind::Created {
+            self.author_bound = data.author_bound;
+        }
+        if is_approved && !was_approved {
+            self.approver_bound = data.author_bound;
+        }
+    }
+
+    /// Whether who asked was bound, by all that the entries show, and the entry that shows that they were
+    /// not, if it is one about the guards.
+    fn asker_bound(&self, lapses: &Lapses) -> (Option<bool>, Option<u64>) {
+        let kind = RecordKind::Exception;
+        let shown = match self.created_at {
+            Some(created) => lapses.at(kind, created),
+            None => lapses.seen_at(kind, self.asked_at),
+        };
+        marked(self.author_bound, shown)
+    }
+
+    /// The same of who approved.
+    pub(super) fn approval_bound(&self, lapses: &Lapses) -> (Option<bool>, Option<u64>) {
+        let seen = self.approved_at.map(|at| lapses.seen_at(RecordKind::Exception, at));
+        marked(self.approver_bound, seen.flatten())
     }
 
     fn text(&self, field: &str) -> Option<String> {
@@ -125,6 +180,7 @@ impl ExceptionFold {
         name: &str,
         window: Window,
         controls: &[ControlReport],
+        lapses: &Lapses,
     ) -> Option<ExceptionReport> {
         let mut active = self.phases_in_force();
         active.retain(|interval| window.touches(interval.from, Some(interval.to)));
@@ -141,6 +197,10 @@ impl ExceptionFold {
         let was_a_deviation = |control: &ControlReport| {
             control.deviations.iter().any(|one| one.exception.as_deref() == Some(name))
         };
+        let covered = covered(name, controls);
+        let asked = self.created_at.unwrap_or(self.asked_at);
+        let (author_bound, by_asking) = self.asker_bound(lapses);
+        let (approver_bound, by_approving) = self.approval_bound(lapses);
         Some(ExceptionReport {
             name: name.to_owned(),
             controls: self.controls(),
@@ -149,15 +209,21 @@ impl ExceptionFold {
             reason: self.text("reason").unwrap_or_default(),
             ticket: self.text("ticket"),
             compensating_control: self.text("compensatingControl"),
+            created_at: self.created_at,
             asked_at: self.asked_at,
             requested_by: self.text("requestedBy").unwrap_or_default(),
             recorded_by: self.text("recordedBy"),
             approved_at: self.approved_at,
             approved_by: self.approved_by(),
+            author_bound,
+            approver_bound,
+            unbound_entry: by_asking.or(by_approving),
             phase: self.newest_phase.clone(),
             expires: self.expires(),
             active,
-            covered: covered(name, controls),
+            late: covered.iter().any(|one| one.since < asked),
+            covered,
+            waived: waived(name, controls),
             wildcard: self.list("resources").iter().any(is_wildcard),
             after_the_fact: controls.iter().any(was_a_deviation),
             entries: self.entries.iter().map(|(_, entry)| *entry).collect(),
@@ -174,7 +240,9 @@ fn described(resource: &Value) -> String {
 }
 
 fn is_wildcard(resource: &Value) -> bool {
-    resource.get("name").and_then(Value::as_str).is_none_or(matches_everything)
+    let pattern = |field: &str| resource.get(field).and_then(Value::as_str);
+    let has_wildcard = |pattern: &str| pattern.contains(['*', '?']);
+    pattern("name").is_none_or(has_wildcard) || pattern("namespace").is_some_and(has_wildcard)
 }
 
 fn covered(exception: &str, controls: &[ControlReport]) -> Vec<CoveredFinding> {
@@ -184,12 +252,36 @@ fn covered(exception: &str, controls: &[ControlReport]) -> Vec<CoveredFinding> {
             all.push(CoveredFinding {
                 control: control.name.clone(),
                 item: one.item.clone(),
+                since: one.since,
                 from: one.from,
                 to: one.to,
             });
         }
     }
     all
+}
+
+fn waived(exception: &str, controls: &[ControlReport]) -> Vec<WaivedOccurrence> {
+    let occurrences = controls.iter().flat_map(|control| {
+        control.occurrences.iter().map(move |occurrence| (control, occurrence))
+    });
+    occurrences
+        .filter(|(_, occurrence)| occurrence.waived_by.as_deref() == Some(exception))
+        .map(|(control, occurrence)| WaivedOccurrence {
+            control: control.name.clone(),
+            period: occurrence.period.clone(),
+            entry: occurrence.entry,
+        })
+        .collect()
+}
+
+/// What an entry about a record said of its author, unless an entry about the guards shows otherwise.
+fn marked(said: Option<bool>, shown: Option<u64>) -> (Option<bool>, Option<u64>) {
+    match (said, shown) {
+        (Some(false), _) => (Some(false), None),
+        (_, Some(_)) => (Some(false), shown),
+        _ => (said, None),
+    }
 }
 
 /// The phases in which an exception is approved and not over.

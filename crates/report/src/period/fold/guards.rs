@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Window;
+use super::{
+    Window,
+    authors::{SeenLapse, TAKES_EFFECT, is_policy},
+};
 use crate::period::model::IdentityFact;
 use comptroller_evidence::{
     data::{ChangeKind, ObjectChange},
@@ -20,6 +23,7 @@ const NOT_IN_FORCE: &str = "NotInForce";
 pub(super) struct GuardsFold {
     guards: BTreeMap<EntrySubject, Guard>,
     over: Vec<IdentityFact>,
+    lapses: Vec<SeenLapse>,
 }
 
 /// What is known of a guard.
@@ -30,6 +34,8 @@ struct Guard {
     /// What it says, such as who may write for others, and since when.
     content: Option<IdentityFact>,
     spec: Option<Value>,
+    /// What tells it from others of its name: its uid and generation. None while it is not in force.
+    identity: Option<(String, i64)>,
 }
 
 impl GuardsFold {
@@ -41,13 +47,7 @@ impl GuardsFold {
         data: &ObjectChange,
         window: Window,
     ) {
-        let Self { guards, over } = self;
-        let mut end = |fact: Option<IdentityFact>| {
-            over.extend(
-                fact.filter(|fact| window.touches(fact.from, Some(at)))
-                    .map(|fact| IdentityFact { to: Some(at), ..fact }),
-            );
-        };
+        let Self { guards, over, lapses } = self;
         let guard = guards.entry(subject.clone()).or_default();
         let is_missing =
             data.change == ChangeKind::Deleted || data.phase.as_deref() == Some(NOT_IN_FORCE);
@@ -59,8 +59,34 @@ impl GuardsFold {
                 "{name} was not in force{why}: records that were written then are not bound to their authors"
             );
             guard.missing = Some(fact(at, index, what, Vec::new(), true));
+            guard.identity = None;
+            let (guard, from) = (subject.clone(), at);
+            lapses.push(SeenLapse { guard, from, until: None, entry: index });
         } else if !is_missing {
-            end(guard.missing.take());
+            if let Some(missing) = guard.missing.take() {
+                end_at(over, missing, at, window);
+            }
+        }
+        if !is_missing && is_policy(subject) {
+            let since = since(data).unwrap_or(at);
+            let open = lapses.iter_mut().rev().find(|one| one.guard == *subject);
+            if let Some(open) = open.filter(|one| one.until.is_none()) {
+                open.until = Some(since.max(open.from));
+            }
+            let identity = data.spec.as_ref().and_then(identity);
+            if let (Some(known), Some(now)) = (&guard.identity, &identity)
+                && known != now
+            {
+                // It was deleted or edited in between, and nobody saw what there was instead.
+                let from = at.min(since).saturating_sub(TAKES_EFFECT).unwrap_or(at);
+                let what = format!(
+                    "{name} was replaced: what there was in its place, nobody saw, and records that were written then are not bound to their authors"
+                );
+                end_at(over, fact(from, index, what, Vec::new(), true), since, window);
+                let guard = subject.clone();
+                lapses.push(SeenLapse { guard, from, until: Some(since), entry: index });
+            }
+            guard.identity = identity.or_else(|| guard.identity.take());
         }
         let Some(spec) = data.spec.as_ref().filter(|_| !is_missing) else { return };
         let spec = lasting(spec);
@@ -71,7 +97,9 @@ impl GuardsFold {
         let who = people(&spec);
         let may = spec.get("may").and_then(Value::as_str);
         guard.spec = Some(spec.clone());
-        end(guard.content.take());
+        if let Some(content) = guard.content.take() {
+            end_at(over, content, at, window);
+        }
         let what = match (may, is_edited, who.is_empty()) {
             // A right that nobody holds, and a guard as it should be that names nobody: nothing to tell.
             (Some(_), _, true) | (None, false, true) => return,
@@ -81,6 +109,11 @@ impl GuardsFold {
             (None, false, false) => format!("{name} names"),
         };
         guard.content = Some(fact(at, index, what, who, false));
+    }
+
+    /// When a policy was not in force, by entry.
+    pub(super) fn lapses(&self) -> Vec<SeenLapse> {
+        self.lapses.clone()
     }
 
     /// What bears on authorship in the window, by time.
@@ -102,6 +135,23 @@ impl GuardsFold {
     }
 }
 
+/// Notes a fact that is over, if it bears on the window.
+fn end_at(over: &mut Vec<IdentityFact>, fact: IdentityFact, at: Timestamp, window: Window) {
+    let to = at.max(fact.from);
+    if window.touches(fact.from, Some(to)) {
+        over.push(IdentityFact { to: Some(to), ..fact });
+    }
+}
+
+/// Since when a guard is in force, as its entry says.
+fn since(data: &ObjectChange) -> Option<Timestamp> {
+    data.spec.as_ref()?.get("inForceSince")?.as_str()?.parse().ok()
+}
+
+fn identity(spec: &Value) -> Option<(String, i64)> {
+    Some((spec.get("uid")?.as_str()?.to_owned(), spec.get("generation")?.as_i64()?))
+}
+
 fn fact(
     from: Timestamp,
     entry: u64,
@@ -112,11 +162,13 @@ fn fact(
     IdentityFact { from, to: None, what, who, author_not_bound, entry }
 }
 
-/// What a guard says, without since when it is in force.
+/// What a guard says, without what tells it from others of its name.
 fn lasting(spec: &Value) -> Value {
     let mut spec = spec.clone();
     if let Value::Object(fields) = &mut spec {
-        fields.remove("inForceSince");
+        for field in ["inForceSince", "uid", "generation", "createdAt"] {
+            fields.remove(field);
+        }
     }
     spec
 }

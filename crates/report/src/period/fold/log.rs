@@ -9,16 +9,13 @@ use crate::period::model::{Cosignature, LogReport, OperatorReport, Provenance, T
 use comptroller_evidence::{
     data::{OperatorData, OperatorEvent, PublishedState},
     entry::{Data, Entry},
+    time_check::{EntryTimes, TimeCheck},
 };
-
-/// How far the operator's clock and the API server's may be apart.
-const TOLERANCE: SignedDuration = SignedDuration::from_mins(1);
 
 /// The log itself, as far as its entries go.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LogFold {
-    latest: Option<Timestamp>,
-    latest_server: Option<Timestamp>,
+    times: TimeCheck,
     anomalies: Vec<TimeAnomaly>,
     operators: Vec<OperatorReport>,
     published: Vec<PublishedState>,
@@ -30,17 +27,7 @@ impl LogFold {
     /// Takes in every entry, those after the window too: a log that was put back is one whenever it
     /// says so.
     pub(super) fn entry(&mut self, index: u64, entry: &Entry, window: Window) {
-        let server = entry.clock.server;
-        let operator = entry.clock.operator.unwrap_or(entry.at);
-        let differs =
-            server.is_some_and(|server| operator.duration_since(server).abs() > TOLERANCE);
-        let falls = self.latest.is_some_and(|latest| entry.at < latest)
-            || matches!((server, self.latest_server), (Some(now), Some(before)) if now < before);
-        if differs || falls {
-            self.anomalies.push(TimeAnomaly { entry: index, at: operator, server_time: server });
-        }
-        self.latest = self.latest.max(Some(entry.at));
-        self.latest_server = self.latest_server.max(server);
+        self.anomalies.extend(self.times.look(index, EntryTimes::of(entry)));
         if let Data::Operator(data) = &entry.data {
             self.operator(index, entry, data, window);
         }
@@ -88,6 +75,7 @@ impl LogFold {
             published: contradicting
                 .or_else(|| broken.or(newest).and_then(|state| state.checkpoint.clone())),
             vouched_days: vouched(window, cosignatures),
+            policy: provenance.policy,
             days: days(window),
             time_anomalies: self.anomalies.clone(),
         }

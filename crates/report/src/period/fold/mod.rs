@@ -6,6 +6,7 @@
 //! known what happened up to the end. From then on the report of the period never changes, but for
 //! management's responses, which come when they come.
 
+mod authors;
 mod conclusion;
 mod control;
 pub(super) mod criteria;
@@ -29,16 +30,24 @@ mod cheats;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod records;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
 
 use self::{
-    control::ControlFold, exceptions::ExceptionFold, gaps::RecordedGap, guards::GuardsFold,
-    judged::Uids, log::LogFold, responses::ResponsesFold, timeline::Gaps,
+    authors::{Lapses, UnboundApprovals},
+    control::ControlFold,
+    exceptions::ExceptionFold,
+    gaps::RecordedGap,
+    guards::GuardsFold,
+    judged::Uids,
+    log::LogFold,
+    responses::ResponsesFold,
+    timeline::Gaps,
 };
 use super::model::{
     Conclusion, ControlReport, Coverage, DEVIATION_RULE, PeriodReport, PeriodSummary, Provenance,
@@ -166,7 +175,7 @@ impl PeriodFold {
             return;
         }
         if let Data::Object(EntryType::AuditPeriod, change) = &entry.data {
-            self.audit_period(subject, change);
+            self.audit_period(index, *at, subject, change);
             return;
         }
         if self.known {
@@ -235,10 +244,16 @@ impl PeriodFold {
 
     /// The description of the system comes when the company writes it, as late as when the report is
     /// made; the newest counts. A change of phase says nothing of it.
-    fn audit_period(&mut self, subject: &EntrySubject, change: &ObjectChange) {
+    fn audit_period(
+        &mut self,
+        index: u64,
+        at: Timestamp,
+        subject: &EntrySubject,
+        change: &ObjectChange,
+    ) {
         if let (ChangeKind::Created | ChangeKind::Updated, Some(spec)) =
             (change.change, &change.spec)
-            && let Ok(system) = ReportedSystem::deserialize(spec)
+            && let Some(system) = ReportedSystem::read(spec, at, index)
         {
             self.systems.insert(subject.name.clone(), system);
         }
@@ -308,16 +323,20 @@ impl PeriodFold {
         let everywhere = Gaps::new(&recorded);
         let exceptions: Vec<(&str, &ExceptionFold)> =
             self.exceptions.iter().map(|(name, one)| (name.as_str(), one)).collect();
+        let lapses = Lapses::new(self.guards.lapses(), &recorded);
+        let unbound_approvals = UnboundApprovals::of(&exceptions, &lapses);
         let mut controls = Vec::new();
         let mut own = Vec::new();
         for (name, control) in &self.controls {
-            let suspended = suspensions::approvals(name, &exceptions);
+            let suspended = suspensions::approvals(name, &exceptions, &lapses);
             let context = control::Finishing {
                 name,
                 window,
                 everywhere: &everywhere,
                 approvals: &suspended,
                 responses: &self.responses,
+                lapses: &lapses,
+                unbound_approvals: &unbound_approvals,
                 minimum_observation: self.minimum_observation,
             };
             if let Some((report, gaps)) = control.report(&context) {
@@ -327,7 +346,7 @@ impl PeriodFold {
         }
         let exceptions = exceptions
             .into_iter()
-            .filter_map(|(name, exception)| exception.report(name, window, &controls))
+            .filter_map(|(name, exception)| exception.report(name, window, &controls, &lapses))
             .collect();
         provenance.operators = self.log.operators(window);
         PeriodReport {

@@ -1,22 +1,27 @@
 //! The occurrences of a human control.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Window,
+    authors::{Lapses, RecordKind, UnboundApprovals, shown_by},
     deviations::{MISSED, OVERDUE},
     spec::LoggedSpec,
 };
 use crate::period::model::{
-    AttestationReport, Deviation, DeviationPattern, Ending, OccurrenceReport, ReportedItem,
+    AttestationReport, BACKDATED_AFTER_DAYS, Deviation, DeviationPattern, Ending, OccurrenceReport,
+    ReportedItem,
 };
 use comptroller_core::api::{GROUP, ResourceRef, TestKind, VERSION};
 use comptroller_evidence::data::{AttestationData, AttestationRecord, OccurrencePhase};
 
 /// How long after a procedure was performed its record is still taken to be written at once.
-const PROMPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+const PROMPT: SignedDuration = SignedDuration::from_hours(BACKDATED_AFTER_DAYS * 24);
+
+/// How the log says that an exception waived an occurrence; it has no field for it.
+const WAIVED_BY: &str = "waived by ControlException ";
 
 /// The kind under which the check of human controls names an occurrence.
 const OCCURRENCE: &str = "Occurrence";
@@ -63,6 +68,7 @@ impl OccurrencesFold {
                     attested_by: Vec::new(),
                     performed_at: None,
                     artifacts: Vec::new(),
+                    waived_by: None,
                     records: Vec::new(),
                     entry: index,
                 },
@@ -78,8 +84,12 @@ impl OccurrencesFold {
             }
         }
         report.entry = index;
+        if data.phase == OccurrencePhase::Waived {
+            let exception = data.message.strip_prefix(WAIVED_BY).map(str::to_owned);
+            report.waived_by = exception.or_else(|| report.waived_by.take());
+        }
         if let Some(record) = &data.record {
-            note_record(report, record, index);
+            note_record(report, record, &data.message, index);
         }
         // What came too late, or from somebody who may not attest, is no answer.
         if let Some(record) = data.record.as_ref().filter(|record| record.counts) {
@@ -95,10 +105,16 @@ impl OccurrencesFold {
         self.0.values().filter(move |known| window.touches(known.report.opens, Some(known.end())))
     }
 
-    /// Those that touch the window, by time.
-    pub(super) fn report(&self, window: Window) -> Vec<OccurrenceReport> {
+    /// Those that touch the window, by time, with what entries show since of who wrote the records.
+    pub(super) fn report(&self, window: Window, lapses: &Lapses) -> Vec<OccurrenceReport> {
         let mut all: Vec<_> =
             self.touching(window).map(|occurrence| occurrence.report.clone()).collect();
+        for record in all.iter_mut().flat_map(|one| &mut one.records) {
+            let shown = lapses.at(RecordKind::Attestation, record.recorded_at);
+            if shown.is_some() && record.author_bound != Some(false) {
+                (record.author_bound, record.unbound_entry) = (Some(false), shown);
+            }
+        }
         all.sort_by(|a, b| (a.opens, &a.period).cmp(&(b.opens, &b.period)));
         all
     }
@@ -152,6 +168,33 @@ impl OccurrencesFold {
         })
     }
 
+    /// Why an occurrence that was due is not known to have been performed, or waived, though a record says
+    /// so: nothing bound it to its author. None where there is none.
+    pub(super) fn unbound(
+        occurrences: &[OccurrenceReport],
+        spec: &LoggedSpec,
+        approvals: &UnboundApprovals,
+    ) -> Option<String> {
+        occurrences.iter().find_map(|one| match one.phase {
+            OccurrencePhase::Completed | OccurrencePhase::CompletedLate => {
+                let counting = || one.records.iter().filter(|record| record.counts);
+                let unbound = counting().find(|record| record.author_bound == Some(false))?;
+                let bound = counting().filter(|record| record.author_bound != Some(false));
+                let people: BTreeSet<&str> =
+                    bound.map(|record| record.attested_by.as_str()).collect();
+                (people.len() < spec.min_attesters).then(|| {
+                    let shown = shown_by(unbound.unbound_entry);
+                    format!(
+                        "The record {} of the occurrence {} is not bound to its author{shown}: nobody can tell who attested it.",
+                        unbound.name, one.period
+                    )
+                })
+            }
+            OccurrencePhase::Waived => approvals.why(one.waived_by.as_deref()?),
+            _ => None,
+        })
+    }
+
     /// Whether anybody ever performed it.
     pub(super) fn was_ever_performed(&self) -> bool {
         self.0.values().any(|known| {
@@ -185,7 +228,7 @@ impl OccurrenceFold {
 }
 
 /// A record of each name once: a later entry about it knows more.
-fn note_record(report: &mut OccurrenceReport, record: &AttestationRecord, entry: u64) {
+fn note_record(report: &mut OccurrenceReport, record: &AttestationRecord, note: &str, entry: u64) {
     // Before it opened there was nothing to attest, and long after it was performed nobody can tell.
     let backdated = record.recorded_at.duration_since(record.performed_at) > PROMPT
         || record.performed_at < report.opens;
@@ -203,7 +246,9 @@ fn note_record(report: &mut OccurrenceReport, record: &AttestationRecord, entry:
         participants: record.participants,
         artifacts: record.artifacts.clone(),
         summary: record.summary.clone(),
+        note: note.to_owned(),
         author_bound: record.author_bound,
+        unbound_entry: None,
         backdated,
         late: record.recorded_at > report.due,
         spec_digest: record.spec_digest.clone(),

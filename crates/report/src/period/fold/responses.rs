@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::authors::{Lapses, RecordKind};
 use crate::period::model::{Deviation, ResponseReport};
 use comptroller_core::api::ResourceRef;
 use comptroller_evidence::{
@@ -23,6 +24,8 @@ struct Response {
     items: Vec<RespondedItem>,
     /// Of deviations since then; None for all.
     from: Option<Timestamp>,
+    /// When the API server created it; None in entries of older versions.
+    created: Option<Timestamp>,
     report: ResponseReport,
 }
 
@@ -71,24 +74,31 @@ impl ResponsesFold {
             control,
             items: items.into_iter().flatten().filter_map(RespondedItem::read).collect(),
             from: text("from").and_then(|from| from.parse().ok()),
+            created: data.created_at,
             report,
         };
         self.0.entry(subject.name.clone()).or_insert(response);
     }
 
     /// Joins each deviation of a control with the newest response about it, and its cause.
-    pub(super) fn join(&self, control: &str, deviations: &mut [Deviation]) {
+    pub(super) fn join(&self, control: &str, lapses: &Lapses, deviations: &mut [Deviation]) {
         for deviation in deviations {
             let newest = self
                 .0
                 .values()
                 .filter(|response| response.control == control && response.is_about(deviation))
                 .max_by_key(|response| response.report.entry);
-            if let Some(Response { report, .. }) = newest {
+            if let Some(Response { report, created, .. }) = newest {
                 if !report.cause.is_empty() {
                     deviation.cause = Some(report.cause.clone());
                 }
-                deviation.response = Some(report.clone());
+                let kind = RecordKind::Response;
+                let shown = match created {
+                    Some(created) => lapses.at(kind, *created),
+                    None => lapses.seen_at(kind, report.at),
+                };
+                let author_bound = if shown.is_some() { Some(false) } else { report.author_bound };
+                deviation.response = Some(ResponseReport { author_bound, ..report.clone() });
             }
         }
     }

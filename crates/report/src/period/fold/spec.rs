@@ -25,6 +25,8 @@ pub(super) struct LoggedSpec {
     pub(super) test: String,
     pub(super) accepted: Vec<Accepted>,
     pub(super) suspended: bool,
+    /// Of a human control, how many different people must attest.
+    pub(super) min_attesters: usize,
     /// Stands for the scope and the test: what decides which items are judged, and how.
     pub(super) rule: String,
     /// How long an entry vouches for.
@@ -201,6 +203,7 @@ impl Default for LoggedSpec {
             test: String::new(),
             accepted: Vec::new(),
             suspended: false,
+            min_attesters: 1,
             rule: rule(&Value::Null),
             vouched_for: vouched_for(None),
         }
@@ -228,6 +231,12 @@ impl LoggedSpec {
             test: kind.and_then(|kind| kind.keys().next().cloned()).unwrap_or_default(),
             accepted: accepted(spec),
             suspended: spec.get("suspend").and_then(Value::as_bool).unwrap_or_default(),
+            min_attesters: spec
+                .pointer("/test/attestation/minAttesters")
+                .and_then(Value::as_u64)
+                .and_then(|count| usize::try_from(count).ok())
+                .unwrap_or(1)
+                .max(1),
             rule: rule(spec),
             vouched_for: vouched_for(spec.get("heartbeat").and_then(Value::as_str)),
         }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Window, exceptions::ExceptionFold, spec::SpecFold};
+use super::{Window, authors::Lapses, exceptions::ExceptionFold, spec::SpecFold};
 use crate::period::model::Suspension;
 
 /// A time for which somebody approved that a control is suspended.
@@ -12,6 +12,7 @@ pub(super) struct Approval {
     to: Timestamp,
     approved_by: String,
     exception: String,
+    author_bound: Option<bool>,
 }
 
 impl Approval {
@@ -22,14 +23,20 @@ impl Approval {
 }
 
 /// The approvals of a control's suspension, by time.
-pub(super) fn approvals(control: &str, exceptions: &[(&str, &ExceptionFold)]) -> Vec<Approval> {
+pub(super) fn approvals(
+    control: &str,
+    exceptions: &[(&str, &ExceptionFold)],
+    lapses: &Lapses,
+) -> Vec<Approval> {
     let mut all: Vec<Approval> = exceptions
         .iter()
         .filter(|(_, exception)| exception.suspends(control))
         .flat_map(|(name, exception)| {
             exception.times_in_force().into_iter().filter_map(|(from, to)| {
                 let approved_by = exception.approved_by()?;
-                Some(Approval { from, to, approved_by, exception: (*name).to_owned() })
+                let (author_bound, _) = exception.approval_bound(lapses);
+                let exception = (*name).to_owned();
+                Some(Approval { from, to, approved_by, exception, author_bound })
             })
         })
         .collect();
@@ -83,6 +90,7 @@ fn part((from, to): (Timestamp, Timestamp), approval: Option<&Approval>, entry: 
         to,
         approved_by: approval.map(|approval| approval.approved_by.clone()),
         exception: approval.map(|approval| approval.exception.clone()),
+        author_bound: approval.and_then(|approval| approval.author_bound),
         entry,
     }
 }

@@ -4,7 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::period::model::{ControlReport, Coverage, Ending, Interval, PeriodReport, Provenance};
+use crate::period::model::{
+    ControlReport, Coverage, Ending, Interval, PeriodReport, PolicySource, Provenance,
+};
 use comptroller_core::api::{ResourceRef, Severity, State};
 use comptroller_evidence::data::{
     AttestationData, AttestationRecord, ChangeKind, EntryFinding, FindingEnding, Heartbeat,
@@ -157,6 +159,7 @@ pub(super) fn provenance(run_at: Timestamp) -> Provenance {
         completeness: String::new(),
         operators: Vec::new(),
         cosignatures: Vec::new(),
+        policy: PolicySource::None,
         contradictions: Vec::new(),
     }
 }

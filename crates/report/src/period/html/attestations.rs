@@ -55,6 +55,9 @@ fn occurrence(one: &OccurrenceReport) -> Markup {
             }
             td { @if bare && !one.attested_by.is_empty() { span.mono { (list(&one.attested_by)) } } }
             td {
+                @if let Some(exception) = &one.waived_by {
+                    "Waived by the exception " a href="#exceptions" { (outside(exception)) } ". "
+                }
                 @if bare {
                     @if one.attested_by.is_empty() { "Nothing was recorded." }
                     @if !one.artifacts.is_empty() { span.mono { (list(&one.artifacts)) } }
@@ -74,7 +77,10 @@ fn attestation(one: &AttestationReport) -> Markup {
                 @if !one.counts { " " (flag("does not count")) }
                 @if one.late { " " (flag("recorded late")) }
                 @if one.backdated { " " (flag("backdated")) }
-                @if one.author_bound == Some(false) { " " (flag("author not bound")) }
+                @if one.author_bound == Some(false) {
+                    " " (flag("author not bound"))
+                    @if let Some(entry) = one.unbound_entry { span.sub { "as entry " (entry) " shows" } }
+                }
             }
             td.time {
                 "performed " (time(one.performed_at)) br;
@@ -97,6 +103,7 @@ fn attestation(one: &AttestationReport) -> Markup {
             }
             td {
                 @if one.summary.is_empty() { "no summary" } @else { (outside(&one.summary)) }
+                @if !one.counts && !one.note.is_empty() { span.sub { (outside(&one.note)) } }
                 @if let Some(version) = &one.version { span.sub { "version " (outside(version)) } }
                 @for artifact in one.artifacts.iter().take(MAX_ARTIFACTS) {
                     span.sub { (mono(&artifact.uri)) br; (mono(&artifact.digest)) }
@@ -134,7 +141,7 @@ pub fn phase_label(phase: OccurrencePhase) -> &'static str {
 
 fn phase(phase: OccurrencePhase) -> Markup {
     let style = match phase {
-        OccurrencePhase::Completed => TimelineStyle::Held,
+        OccurrencePhase::Completed => TimelineStyle::Passing,
         OccurrencePhase::CompletedLate | OccurrencePhase::Waived => TimelineStyle::Excepted,
         OccurrencePhase::Missed => TimelineStyle::Failed,
         OccurrencePhase::Open => TimelineStyle::Unknown,

@@ -40,7 +40,7 @@ pub fn section(page: &Page<'_>) -> Markup {
                     (control::article(page, *position, control, share))
                 }
             }
-            @if !uncovered.is_empty() { (without_control(&uncovered)) }
+            @if !uncovered.is_empty() { (without_control(page, &uncovered)) }
         }
     }
 }
@@ -96,11 +96,11 @@ fn mapping(page: &Page<'_>, criterion: &CriterionReport) -> Markup {
     }
 }
 
-fn without_control(criteria: &[&CriterionReport]) -> Markup {
+fn without_control(page: &Page<'_>, criteria: &[&CriterionReport]) -> Markup {
     html! {
         h3.criterion id="without-control" { "Criteria that no control serves" }
         ul.columns {
-            @for one in criteria { li { (mono(&one.id)) " " (outside(&one.title)) } }
+            @for one in criteria { li { (mono(&one.id)) " " (outside(&one.title)) (super::system::points_of_focus(page, &one.id)) } }
         }
     }
 }

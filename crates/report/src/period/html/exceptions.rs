@@ -57,21 +57,26 @@ fn exception(page: &Page<'_>, one: &ExceptionReport) -> Markup {
                 (page.name_links(&one.controls))
                 @if one.suspends { span.sub { "approves that they are suspended" } }
                 @if !one.resources.is_empty() { span.sub { (list(&one.resources)) } }
-                @if one.wildcard { (flag("covers everything of a kind")) }
+                @if one.wildcard { (flag("wildcard")) }
             }
             td {
-                (time(one.asked_at)) span.sub { "for " (mono(&one.requested_by)) }
-                @if let Some(by) = &one.recorded_by { span.sub { "written by " (mono(by)) } }
+                (time(one.created_at.unwrap_or(one.asked_at)))
+                @if one.created_at.is_none() { span.sub { "when it was first seen" } }
+                span.sub { "by " (mono(&one.requested_by)) }
+                @if let Some(by) = &one.recorded_by { span.sub { "written on their behalf by " (mono(by)) } }
+                (binding(one.author_bound, one.unbound_entry))
+                @if one.late { (flag("asked for after a finding began")) }
             }
             td {
                 @match (&one.approved_by, one.approved_at) {
                     (Some(by), at) => {
                         @if let Some(at) = at { (time(at)) }
                         span.sub { "by " (mono(by)) }
+                        (binding(one.approver_bound, one.unbound_entry))
                     }
                     (None, _) => (flag("never approved")),
                 }
-                @if one.after_the_fact { (flag("after the fact")) }
+                @if one.after_the_fact { (flag("approved after the fact")) }
                 span.sub { (outside(&one.phase)) " at the end" }
             }
             td {
@@ -88,6 +93,20 @@ fn exception(page: &Page<'_>, one: &ExceptionReport) -> Markup {
     }
 }
 
+/// Whether somebody was bound to write under their own name.
+fn binding(bound: Option<bool>, entry: Option<u64>) -> Markup {
+    html! {
+        @match (bound, entry) {
+            (Some(true), _) => {}
+            (Some(false), entry) => {
+                (flag("author not bound"))
+                @if let Some(entry) = entry { span.sub { "as entry " (entry) " shows" } }
+            }
+            (None, _) => span.sub { "whether the author was bound is not recorded" },
+        }
+    }
+}
+
 fn covered(one: &ExceptionReport) -> Markup {
     // One control needs not be named again and again.
     let line = |finding: &CoveredFinding| {
@@ -96,6 +115,7 @@ fn covered(one: &ExceptionReport) -> Markup {
                 (item(&finding.item))
                 @if one.controls.len() > 1 { span.sub { (mono(&finding.control)) } }
                 span.sub {
+                    @if finding.since < finding.from { "found " (time(finding.since)) ", covered " }
                     (time(finding.from)) " to "
                     @if let Some(to) = finding.to { (time(to)) } @else { "the end" }
                 }
@@ -103,7 +123,15 @@ fn covered(one: &ExceptionReport) -> Markup {
         }
     };
     html! {
-        @if one.covered.is_empty() { "none" } @else {
+        @if one.covered.is_empty() && one.waived.is_empty() { "none" }
+        @if !one.waived.is_empty() {
+            ul.plain {
+                @for waived in one.waived.iter().take(MAX_NAMED) {
+                    li { "occurrence " (outside(&waived.period)) " waived" span.sub { (mono(&waived.control)) ", entry " (waived.entry) } }
+                }
+            }
+        }
+        @if !one.covered.is_empty() {
             ul.plain { @for finding in one.covered.iter().take(MAX_NAMED) { (line(finding)) } }
             @if one.covered.len() > MAX_NAMED { "and " (one.covered.len() - MAX_NAMED) " more, in the CSV" }
         }

@@ -55,7 +55,13 @@ pub fn times(page: &Page<'_>) -> Markup {
     let anomalies = &page.report.log.time_anomalies;
     let table = HtmlTable {
         caption: "Entries whose times can't all be right",
-        heads: &["Entry", "The operator's clock (UTC)", "The API server's (UTC)", "Apart"],
+        heads: &[
+            "Entry",
+            "The operator's clock (UTC)",
+            "The API server's (UTC)",
+            "Apart",
+            "What is wrong",
+        ],
         wide: false,
         total: anomalies.len(),
     };
@@ -77,6 +83,7 @@ pub fn times(page: &Page<'_>) -> Markup {
                         td.time { (time(one.at)) }
                         td.time { @if let Some(server) = one.server_time { (time(server)) } @else { "not known" } }
                         td.time { @if let Some(server) = one.server_time { (length(one.at.duration_since(server).abs())) } @else { "–" } }
+                        td { (one.fault.meaning()) }
                     }
                 })))
             }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{page::Page, timeline::TimelineStyle};
-use crate::period::model::{Ending, PeriodReport};
+use crate::period::model::{BACKDATED_AFTER_DAYS, Ending, PeriodReport};
 use comptroller_vocabulary::OccurrencePhase;
 
 /// A word and what it means here.
@@ -20,6 +20,7 @@ pub fn section(page: &Page<'_>) -> Markup {
             h2.flow id="words" { "Words" }
             dl.words {
                 @for (word, meaning) in &terms { div { dt { (word) } dd { (meaning) } } }
+                @for (word, meaning) in &flags(report) { div { dt { (word) } dd { (meaning) } } }
                 @if report.controls.iter().any(|one| !one.deviations.is_empty()) {
                     div { dt { "Isolated, recurring, systematic" } dd { (report.deviation_rule.text()) } }
                 }
@@ -44,6 +45,34 @@ fn general(page: &Page<'_>) -> Vec<Term> {
             ("Deviation", "A time in which an item was not as the spec of the control asked."),
             ("Observed", "The share of the period for which an entry vouches that somebody looked and could tell."),
         ]);
+    }
+    terms
+}
+
+/// What is flagged of records of people.
+fn flags(report: &PeriodReport) -> Vec<(&'static str, String)> {
+    let records = || {
+        let controls = report.controls.iter();
+        controls.flat_map(|one| &one.occurrences).flat_map(|one| &one.records)
+    };
+    let mut terms = Vec::new();
+    if records().any(|one| one.backdated) {
+        terms.push((
+            "Backdated",
+            format!(
+                "Recorded more than {BACKDATED_AFTER_DAYS} days after it is said to have been performed, or said to have been performed before the occurrence opened."
+            ),
+        ));
+    }
+    let unbound = |bound: Option<bool>| bound == Some(false);
+    let exceptions = report.exceptions.iter();
+    let is_any_unbound = records().any(|one| unbound(one.author_bound))
+        || exceptions.flat_map(|one| [one.author_bound, one.approver_bound]).any(unbound);
+    if is_any_unbound {
+        terms.push((
+            "Author not bound",
+            "The policies that bind a record to whoever writes it were not in force at the time: it may be by somebody else than it says.".to_owned(),
+        ));
     }
     terms
 }

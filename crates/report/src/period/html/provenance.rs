@@ -91,7 +91,8 @@ fn published(report: &PeriodReport) -> Markup {
         p {
             (log.vouched_days) " of " (count(usize::try_from(log.days).unwrap_or(usize::MAX), "day is", "days are"))
             " vouched for from outside: on so many a witness signed a checkpoint of this log. "
-            "For the others, the log proves its order and that nothing was changed after the next signature of somebody else, and not that its key's holder did not make it up."
+            (log.policy.words())
+            " For the other days, the log shows its order and that nothing was changed after the next signature of somebody else, and not that its key's holder did not make it up."
         }
     }
 }

@@ -84,6 +84,7 @@ pub fn suspensions(page: &Page<'_>) -> Markup {
                             @if let Some(by) = &one.approved_by {
                                 (mono(by))
                                 @if let Some(exception) = &one.exception { span.sub { "by the exception " (outside(exception)) } }
+                                @if one.author_bound == Some(false) { (flag("author not bound")) }
                             } @else { (flag("nobody")) }
                         }
                         td { (one.entry) }

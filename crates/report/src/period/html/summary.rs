@@ -8,7 +8,7 @@ use super::{
     text::{clipped, count, date, length},
     warnings,
 };
-use crate::period::model::{Conclusion, ControlReport, CriterionReport, Span};
+use crate::period::model::{Conclusion, ControlReport, CriterionReport, PolicySource, Span};
 
 /// The most controls that a list of the summary names.
 const MAX_NAMED: usize = 8;
@@ -234,6 +234,8 @@ fn log(page: &Page<'_>) -> Markup {
                 }
                 @if log.vouched_days == 0 {
                     span.sub.note { "No witness signed the log: whoever holds its key could have made it up." }
+                } @else if log.policy == PolicySource::BesideLog {
+                    span.sub.note { (log.policy.words()) }
                 }
             }
             li {

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     page::Page,
-    text::{list, outside, paragraphs},
+    text::{list, outside, paragraphs, time},
 };
 use crate::period::model::{
     ComplementaryControlReport, ReportedSystem, SubserviceReport, SystemBoundary,
@@ -20,7 +20,12 @@ pub fn section(page: &Page<'_>) -> Markup {
     html! {
         section aria-labelledby="system" {
             h2.flow id="system" { "The system" }
-            p.note { "In the words of the company: nothing here was observed." }
+            p.note {
+                "In the words of the company: nothing here was observed."
+                @if let (Some(at), Some(entry)) = (described.written_at, described.entry) {
+                    " As written in the AuditPeriod at " (time(at)) ", entry " (entry) "."
+                }
+            }
             @if let Some(company) = &described.company { p { "Company: " (outside(company)) } }
             @if let Some(system) = &described.system {
                 p { "System: " strong { (outside(&system.name)) } }
@@ -61,9 +66,7 @@ fn organization(one: &SubserviceReport) -> Markup {
     html! {
         p.line {
             strong { (outside(&one.name)) } ": " (outside(&one.services)) " ("
-            @if one.method == "Inclusive" { "its controls are part of this report" }
-            @else { "its controls are left out of this report" }
-            ")"
+            (one.method_words()) ")"
             @if let Some(report) = &one.report { ". Its own report: " (outside(report)) }
         }
         @if !one.complementary_controls.is_empty() { (controls(&one.complementary_controls)) }

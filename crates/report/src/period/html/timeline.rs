@@ -26,7 +26,7 @@ pub enum TimelineStyle {
     /// There was nothing to govern.
     None,
     /// Passing: everything in scope is as it should be.
-    Held,
+    Passing,
     /// Whatever fails is excepted.
     Excepted,
     /// It could not be said.
@@ -40,12 +40,12 @@ pub enum TimelineStyle {
 impl TimelineStyle {
     /// Those that the legend explains, in its order.
     pub const LEGEND: [Self; 6] =
-        [Self::Held, Self::Failed, Self::Excepted, Self::Unknown, Self::None, Self::Gap];
+        [Self::Passing, Self::Failed, Self::Excepted, Self::Unknown, Self::None, Self::Gap];
 
     /// The style of a state; None is a time in which nobody looked.
     pub fn of_state(state: Option<State>) -> Self {
         match state {
-            Some(State::Passing) => Self::Held,
+            Some(State::Passing) => Self::Passing,
             Some(State::Failing) => Self::Failed,
             Some(State::Excepted) => Self::Excepted,
             Some(State::Unknown) => Self::Unknown,
@@ -59,7 +59,7 @@ impl TimelineStyle {
         match self {
             Self::Absent => "absent",
             Self::None => "none",
-            Self::Held => "held",
+            Self::Passing => "passing",
             Self::Excepted => "excepted",
             Self::Unknown => "unknown",
             Self::Gap => "gap",
@@ -72,7 +72,7 @@ impl TimelineStyle {
         match self {
             Self::Absent => "Not in force",
             Self::None => "Not applicable",
-            Self::Held => "Passing",
+            Self::Passing => "Passing",
             Self::Excepted => "Excepted",
             Self::Unknown => "Unknown",
             Self::Gap => "Not observed",
@@ -85,7 +85,7 @@ impl TimelineStyle {
         match self {
             Self::Absent => "The control did not exist.",
             Self::None => "The control had no item to judge.",
-            Self::Held => "Every item was as the spec asks.",
+            Self::Passing => "Every item was as the spec asks.",
             Self::Excepted => "What was not as the spec asks was allowed by exceptions.",
             Self::Unknown => "It could not be said whether the items were as the spec asks.",
             Self::Gap => "Nobody looked, or no entry vouches for the time.",
@@ -98,7 +98,7 @@ impl TimelineStyle {
         match self {
             Self::Absent => (8, 8),
             Self::None => (7, 9),
-            Self::Held => (6, 11),
+            Self::Passing => (6, 11),
             Self::Excepted | Self::Unknown => (3, 14),
             Self::Gap => (2, 15),
             Self::Failed => (0, 16),
@@ -351,7 +351,7 @@ mod tests {
             scale(),
         );
         let looks: Vec<TimelineStyle> = runs.iter().map(|run| run.style).collect();
-        assert_eq!(looks, [TimelineStyle::Held, TimelineStyle::Failed, TimelineStyle::Held]);
+        assert_eq!(looks, [TimelineStyle::Passing, TimelineStyle::Failed, TimelineStyle::Passing]);
         assert_eq!(runs.last().map(|run| run.end), Some(COLUMNS));
     }
 

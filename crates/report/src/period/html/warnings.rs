@@ -45,7 +45,13 @@ fn all(page: &Page<'_>) -> Vec<Warning> {
         controls().flat_map(|one| &one.suspensions).filter(|one| one.approved_by.is_none());
     let responses = deviations().filter_map(|one| one.response.as_ref());
     let unbound = attested(|one| one.author_bound == Some(false))
-        + responses.filter(|one| one.author_bound == Some(false)).count();
+        + responses.filter(|one| one.author_bound == Some(false)).count()
+        + report
+            .exceptions
+            .iter()
+            .flat_map(|one| [one.author_bound, one.approver_bound])
+            .filter(|bound| *bound == Some(false))
+            .count();
     let has_wildcard = |spec: &&crate::period::model::ControlReport| !spec.wildcards.is_empty();
     let silent =
         deviations().filter(|one| one.response.is_none() && one.ending != Ending::Excepted);
@@ -82,7 +88,7 @@ fn all(page: &Page<'_>) -> Vec<Warning> {
             number: unbound,
             one: "record was written while nothing bound it to its author",
             many: "records were written while nothing bound them to their authors",
-            so: "They are marked where they are told.",
+            so: "They are marked where they are told, and nothing is concluded from them.",
             anchor: "criteria",
         },
         Warning {
@@ -118,6 +124,24 @@ fn all(page: &Page<'_>) -> Vec<Warning> {
             one: "exception was approved after what it covers was found",
             many: "exceptions were approved after what they cover was found",
             so: "",
+            anchor: "exceptions",
+        },
+        Warning {
+            number: report.exceptions.iter().filter(|one| one.late).count(),
+            one: "exception was asked for after what it covers was found",
+            many: "exceptions were asked for after what they cover was found",
+            so: "",
+            anchor: "exceptions",
+        },
+        Warning {
+            number: report
+                .exceptions
+                .iter()
+                .filter(|one| one.wildcard && !one.active.is_empty())
+                .count(),
+            one: "exception names what it covers by a wildcard",
+            many: "exceptions name what they cover by a wildcard",
+            so: "It covers what is created later, too.",
             anchor: "exceptions",
         },
         Warning {

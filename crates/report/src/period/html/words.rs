@@ -47,7 +47,7 @@ pub fn conclusion(span: Span, conclusion: Conclusion) -> Markup {
 
 fn style_of(conclusion: Conclusion) -> TimelineStyle {
     match conclusion {
-        Conclusion::NoDeviationObserved => TimelineStyle::Held,
+        Conclusion::NoDeviationObserved => TimelineStyle::Passing,
         Conclusion::DeviationObserved => TimelineStyle::Failed,
         Conclusion::NotDeterminable => TimelineStyle::Unknown,
         Conclusion::NotDue => TimelineStyle::None,

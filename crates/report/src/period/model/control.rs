@@ -202,6 +202,9 @@ pub struct Suspension {
     /// The exception by which it was approved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exception: Option<String>,
+    /// Whether the policies that bind an approval to its author were in force when it was given; None where
+    /// that is not known, or nobody approved.
+    pub author_bound: Option<bool>,
     /// The entry that has the spec that suspends.
     pub entry: u64,
 }

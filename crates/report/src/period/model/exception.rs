@@ -8,6 +8,7 @@ use super::{Interval, ReportedItem};
 /// An exception in the period.
 #[derive(Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own in the report's JSON")]
 pub struct ExceptionReport {
     /// The name of the `ControlException`.
     pub name: String,
@@ -25,6 +26,8 @@ pub struct ExceptionReport {
     /// What protects the cluster in the meantime.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compensating_control: Option<String>,
+    /// When the API server created it; None in entries of older versions.
+    pub created_at: Option<Timestamp>,
     /// When it was asked for, as first seen.
     pub asked_at: Timestamp,
     /// Who asked, as a pseudonym.
@@ -36,6 +39,14 @@ pub struct ExceptionReport {
     pub approved_at: Option<Timestamp>,
     /// Who approved, as a pseudonym.
     pub approved_by: Option<String>,
+    /// Whether the policies that bind an exception to who asks were in force when it was written, by its
+    /// entry and by all that came later; None where that is not known.
+    pub author_bound: Option<bool>,
+    /// The same of who approved; None where it is not known, or nobody did.
+    pub approver_bound: Option<bool>,
+    /// The entry that shows that one of them was not bound, where it is none of `entries`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unbound_entry: Option<u64>,
     /// The newest phase of the period: of one that is Rejected or Pending nothing was excepted.
     pub phase: String,
     /// When it ends, as asked for; None where the log does not have it.
@@ -44,8 +55,12 @@ pub struct ExceptionReport {
     pub active: Vec<Interval>,
     /// Each finding that it covered in the period, by control and time.
     pub covered: Vec<CoveredFinding>,
-    /// Whether a pattern in it covers everything of a kind.
+    /// The occurrences that it waived in the period.
+    pub waived: Vec<WaivedOccurrence>,
+    /// Whether a pattern in it has a wildcard, so that it covers what nobody named.
     pub wildcard: bool,
+    /// Whether it was asked for after a finding that it covers began.
+    pub late: bool,
     /// Whether it was approved after what it covers was found.
     pub after_the_fact: bool,
     /// The entries that say so.
@@ -60,10 +75,24 @@ pub struct CoveredFinding {
     pub control: String,
     /// The item.
     pub item: ReportedItem,
-    /// From when it was covered, not before the period.
+    /// When it was first found.
+    pub since: Timestamp,
+    /// From when it was covered; it may lie before the period.
     pub from: Timestamp,
     /// Until when; None when it still was at the end of the period.
     pub to: Option<Timestamp>,
+}
+
+/// An occurrence of a human control that an exception waived.
+#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct WaivedOccurrence {
+    /// The control.
+    pub control: String,
+    /// The name of the occurrence within it.
+    pub period: String,
+    /// The entry that says so.
+    pub entry: u64,
 }
 
 /// A finding of a control that an exception allowed.
@@ -74,6 +103,8 @@ pub struct ExceptedFinding {
     pub rule: String,
     /// The item.
     pub item: ReportedItem,
+    /// When it was first found.
+    pub since: Timestamp,
     /// From when it was allowed; it may lie before the period.
     pub from: Timestamp,
     /// Until when; None when it still was at the end of the period.

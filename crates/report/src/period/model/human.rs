@@ -5,6 +5,10 @@ use serde::Serialize;
 
 use comptroller_evidence::data::{ArtifactRef, OccurrencePhase};
 
+/// How many days after a procedure was performed its record is still taken to be written at once. One that
+/// comes later is flagged as backdated.
+pub const BACKDATED_AFTER_DAYS: i64 = 7;
+
 /// An occurrence of a human control.
 #[derive(Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -26,6 +30,9 @@ pub struct OccurrenceReport {
     pub performed_at: Option<Timestamp>,
     /// The digests of the artifacts.
     pub artifacts: Vec<String>,
+    /// The exception by which it was waived; None if it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waived_by: Option<String>,
     /// Every record that names it, by entry; those that don't count too.
     pub records: Vec<AttestationReport>,
     /// The newest entry that says so.
@@ -64,11 +71,17 @@ pub struct AttestationReport {
     pub artifacts: Vec<ArtifactRef>,
     /// What was done, as the record says.
     pub summary: String,
-    /// Whether the policies that bind a record to its author were in force; None where that is not
-    /// known.
+    /// Why it counts or does not, as the log says.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// Whether the policies that bind a record to its author were in force when it was written, by its
+    /// entry and by all that came later; None where that is not known.
     pub author_bound: Option<bool>,
-    /// Whether it was recorded long after it is said to have been performed, or before the occurrence
-    /// could be attested.
+    /// The entry that shows that they were not, where it is another than that of the record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unbound_entry: Option<u64>,
+    /// Whether it was recorded more than [`BACKDATED_AFTER_DAYS`] after it is said to have been performed,
+    /// or is said to have been performed before the occurrence could be attested.
     pub backdated: bool,
     /// Whether it was recorded after the occurrence was due.
     pub late: bool,

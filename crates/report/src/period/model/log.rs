@@ -3,6 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use comptroller_evidence::time_check::TimeAnomaly;
+use comptroller_vocabulary::closed_enum;
+
 /// What a reader must know of the log before believing it.
 #[derive(Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -13,24 +16,44 @@ pub struct LogReport {
     /// The newest checkpoint that was found published and is not continued, or else the newest that was
     /// found; None when there was none.
     pub published: Option<String>,
-    /// The days of the period on which a witness signed the log.
+    /// The days of the period on which a quorum of the witnesses of a policy signed the log. Worth as
+    /// much as where the policy comes from.
     pub vouched_days: u64,
+    /// Where the policy comes from that says which witnesses count.
+    pub policy: PolicySource,
     /// The days of the period.
     pub days: u64,
     /// Where the clocks disagree, or time falls, by entry.
     pub time_anomalies: Vec<TimeAnomaly>,
 }
 
-/// An entry whose times can't all be right.
-#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct TimeAnomaly {
-    /// The entry.
-    pub entry: u64,
-    /// The operator's own time.
-    pub at: Timestamp,
-    /// The API server's time; None where it is not known.
-    pub server_time: Option<Timestamp>,
+closed_enum! {
+    /// Where the policy comes from that says which witnesses count, and how many of them.
+    #[derive(Default)]
+    pub enum PolicySource {
+        /// Whoever made the report gave it.
+        Given = "given",
+        /// It was found beside the log, where whoever writes the log put it.
+        BesideLog = "besideLog",
+        /// There was none.
+        #[default]
+        None = "none",
+    }
+}
+
+impl PolicySource {
+    /// What it makes of the days that are vouched for, in one sentence.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Given => {
+                "Which witnesses count, and how many of them, is as the policy says that was given with --policy."
+            }
+            Self::BesideLog => {
+                "Which witnesses count is the operator's own word: the policy was found beside the log, and whoever rewrites the log can write that too, so get one from elsewhere and give it with --policy."
+            }
+            Self::None => "No policy says which witnesses count, so nobody vouches for the log.",
+        }
+    }
 }
 
 /// A witness that signed a checkpoint of the log.

@@ -15,6 +15,8 @@ use serde::Serialize;
 use comptroller_core::api::criteria::Category;
 use comptroller_vocabulary::closed_enum;
 
+pub use comptroller_evidence::time_check::{TimeAnomaly, TimeFault};
+
 pub use self::{
     control::{
         Accepted, ControlReport, Interval, OutOfScope, PopulationMove, ReportedItem,
@@ -24,11 +26,11 @@ pub use self::{
     deviation::{
         DEVIATION_RULE, Deviation, DeviationPattern, DeviationRule, Ending, ResponseReport,
     },
-    exception::{CoveredFinding, ExceptedFinding, ExceptionReport},
+    exception::{CoveredFinding, ExceptedFinding, ExceptionReport, WaivedOccurrence},
     gap::GapReport,
-    human::{AttestationReport, OccurrenceReport},
+    human::{AttestationReport, BACKDATED_AFTER_DAYS, OccurrenceReport},
     log::{
-        ContradictedCheckpoint, Cosignature, IdentityFact, LogReport, OperatorReport, TimeAnomaly,
+        ContradictedCheckpoint, Cosignature, IdentityFact, LogReport, OperatorReport, PolicySource,
     },
     system::{
         ComplementaryControlReport, ExcludedFromSystem, FocusReport, ReportedSystem,
@@ -137,6 +139,9 @@ pub struct Provenance {
     /// follow from it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cosignatures: Vec<Cosignature>,
+    /// Where the policy comes from that says which witnesses count. [`LogReport`] has it in the JSON.
+    #[serde(skip)]
+    pub policy: PolicySource,
     /// Checkpoints that were signed for this log and that it does not continue.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contradictions: Vec<ContradictedCheckpoint>,

@@ -2,7 +2,9 @@
 //! log. It is read field by field rather than as the type of today: a report of three years ago is
 //! to be made again.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The description of the system: nothing in it was observed.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +28,37 @@ pub struct ReportedSystem {
     /// What the company looks at for a criterion.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub points_of_focus: Vec<FocusReport>,
+    /// When it was written like this, as first seen; None where nothing is described.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub written_at: Option<Timestamp>,
+    /// The entry that has it; None where nothing is described.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<u64>,
+}
+
+impl ReportedSystem {
+    /// The description in the spec of an `AuditPeriod`, as an entry has it. One that says nothing is empty,
+    /// whatever else is in the spec.
+    pub fn read(spec: &Value, at: Timestamp, entry: u64) -> Option<Self> {
+        let described = Self::deserialize(spec).ok()?;
+        let says_something = described != Self::default();
+        Some(Self {
+            written_at: says_something.then_some(at),
+            entry: says_something.then_some(entry),
+            ..described
+        })
+    }
+}
+
+impl SubserviceReport {
+    /// How the report treats its controls, in a few words.
+    pub fn method_words(&self) -> &'static str {
+        if self.method == "Inclusive" {
+            "its controls are part of this report"
+        } else {
+            "its controls are left out of this report"
+        }
+    }
 }
 
 /// What the system is called, and what it does.

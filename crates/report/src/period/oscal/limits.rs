@@ -158,14 +158,17 @@ fn log(context: &OscalContext<'_>) -> Observation {
         (
             "What others know of the log",
             &format!(
-                "{continues} Days vouched for from outside: {} of {}.",
-                log.vouched_days, log.days
+                "{continues} Days vouched for from outside: {} of {}. {}",
+                log.vouched_days,
+                log.days,
+                log.policy.words()
             ),
         ),
         properties([
             ("continues-published", published.into()),
             ("vouched-days", log.vouched_days.to_string().into()),
             ("days", log.days.to_string().into()),
+            ("witness-policy", log.policy.as_str().into()),
             ("contradicted-checkpoints", contradicted.into()),
         ]),
         Vec::new(),
@@ -210,6 +213,7 @@ fn anomaly(context: &OscalContext<'_>, number: usize, one: &TimeAnomaly) -> Obse
             ("entry", one.entry.to_string().into()),
             ("at", one.at.to_string().into()),
             ("server-time", server.clone().into()),
+            ("fault", one.fault.as_str().into()),
         ]),
         vec![context.entry_links.evidence(one.entry, "the entry")],
         one.at,

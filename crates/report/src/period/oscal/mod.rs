@@ -8,6 +8,7 @@ mod findings;
 mod limits;
 mod model;
 mod observations;
+mod system;
 mod texts;
 
 #[cfg(test)]
@@ -107,6 +108,12 @@ fn metadata(context: &OscalContext<'_>) -> OscalMetadata {
         context.report.controls.iter().map(|control| control.owner.as_str()).collect();
     let mut responsible = vec![ResponsibleParty { role_id: "preparer", party_uuids: vec![author] }];
     let mut roles = vec![OscalRole { id: "preparer", title: "Person who had this document made" }];
+    if let Some(company) = &context.report.system_description.company {
+        let uuid = context.ids.id_of(&["party", "company", company]);
+        parties.push(Party { uuid, kind: "organization", name: name_of(company) });
+        responsible.push(ResponsibleParty { role_id: "company", party_uuids: vec![uuid] });
+        roles.push(OscalRole { id: "company", title: "Company that the report is about" });
+    }
     if !owners.is_empty() {
         let id = |owner: &str| context.ids.id_of(&["party", "owner", owner]);
         let party_uuids = owners.iter().map(|owner| id(owner)).collect();
@@ -227,7 +234,7 @@ fn components(context: &OscalContext<'_>) -> Vec<OscalComponent> {
         props: properties([property]),
         status: ComponentStatus { state: "operational" },
     };
-    vec![
+    let mut all = vec![
         component(
             context.tool,
             "software",
@@ -242,7 +249,9 @@ fn components(context: &OscalContext<'_>) -> Vec<OscalComponent> {
             "The cluster whose state was tested, named by the uid of its namespace kube-system.",
             ("uid", provenance.cluster.as_str().into()),
         ),
-    ]
+    ];
+    all.extend(system::components(context));
+    all
 }
 
 fn selection(report: &PeriodReport) -> ControlSelection {
@@ -279,7 +288,7 @@ fn resources(context: &OscalContext<'_>, plan: Uuid) -> Vec<OscalResource> {
         format!("The log that this document is a fold of. To verify it: {}", plain(verify_command)),
     );
     log.rlinks.push(OscalReference { href: reference(source) });
-    vec![
+    let mut all = vec![
         OscalResource {
             uuid: plan,
             title: "How the controls are assessed",
@@ -291,7 +300,9 @@ fn resources(context: &OscalContext<'_>, plan: Uuid) -> Vec<OscalResource> {
         log,
         resource("checkpoint", "Signed checkpoint of the log", verbatim(checkpoint)),
         resource("verifier-key", "Verifier key of the log", verbatim(verifier_key)),
-    ]
+    ];
+    all.extend(system::resources(context));
+    all
 }
 
 /// Text to be kept to the letter: an indented block of Markdown, of which nothing is interpreted.

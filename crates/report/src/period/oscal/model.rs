@@ -112,6 +112,7 @@ pub(super) struct OscalComponent {
     pub kind: &'static str,
     pub title: String,
     pub description: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub props: Vec<Property>,
     pub status: ComponentStatus,
 }
