@@ -60,7 +60,8 @@ async fn what_was_forged_while_nobody_was_bound_proves_nothing() {
         .unwrap();
     }
     wait::until("the forgery is let through", LIMIT, async || {
-        let of = json!({"control": "forged-minutes", "period": period(&world, "forged-minutes").await});
+        let of =
+            json!({"control": "forged-minutes", "period": period(&world, "forged-minutes").await});
         create(&world.bench, GITOPS, attestation("forged-minutes", ANN, &of)).await.ok()
     })
     .await
@@ -91,7 +92,8 @@ async fn what_was_forged_while_nobody_was_bound_proves_nothing() {
         all.clone().find(|one| one["name"] == name).unwrap()["approverBound"].clone()
     };
     assert_eq!((bound("honest-pause"), bound("excuse")), (json!(true), json!(false)));
-    let record = |name: &str| list(&list(report.control(name), "occurrences")[0], "records")[0].clone();
+    let record =
+        |name: &str| list(&list(report.control(name), "occurrences")[0], "records")[0].clone();
     assert_eq!(record("minutes")["authorBound"], true);
     assert_eq!(record("forged-minutes")["authorBound"], false);
     report.is_no_pass("forged-minutes");
@@ -120,9 +122,11 @@ async fn rights_for_a_moment(world: &World) {
     };
     run("create clusterrole imp --verb=impersonate --resource=users,groups").await;
     run("create clusterrolebinding imp --clusterrole=imp --group=night-shift").await;
-    run("create role imp -n=comptroller-system --verb=impersonate --resource=serviceaccounts").await;
+    run("create role imp -n=comptroller-system --verb=impersonate --resource=serviceaccounts")
+        .await;
     run("create rolebinding imp -n=comptroller-system --role=imp --group=day-shift").await;
-    run("create clusterrolebinding edits --clusterrole=comptroller-editor --group=contractors").await;
+    run("create clusterrolebinding edits --clusterrole=comptroller-editor --group=contractors")
+        .await;
     run("create role execs -n=comptroller-system --verb=create --resource=pods/exec").await;
     run("create rolebinding execs -n=comptroller-system --role=execs --group=helpers").await;
     for (right, who) in [

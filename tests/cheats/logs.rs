@@ -75,9 +75,8 @@ async fn a_log_that_was_out_of_reach_for_a_time_is_a_gap() {
     std::fs::rename(&world.log, &away).unwrap();
     std::fs::write(&world.log, "not a folder").unwrap();
     moved.config_map(&world, "bad", None).await;
-    let claims_nothing = |status: &ControlStatus| {
-        status.state == State::Unknown || status.state == State::Failing
-    };
+    let claims_nothing =
+        |status: &ControlStatus| status.state == State::Unknown || status.state == State::Failing;
     world.bench.until("moved", "claims nothing", claims_nothing).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     moved.config_map(&world, "bad", Some("ops")).await;

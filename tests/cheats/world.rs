@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 use comptroller_core::api::State;
 use comptroller_evidence::{entry::Entry, log::LogReader, store};
 use futures::TryStreamExt;
-use jiff::{Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::Value;
 
 use crate::{
@@ -120,7 +120,8 @@ impl World {
     /// Ends the operator in order, and makes the report until then.
     pub async fn report(&mut self) -> Report {
         self.bench.stop_operator().await;
-        self.report_until(now())
+        // So that the last entry is in it, whatever part of a second was cut off.
+        self.report_until(now() + SignedDuration::from_secs(1))
     }
 }
 
