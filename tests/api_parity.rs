@@ -9,10 +9,12 @@ mod controlplane;
 
 use std::collections::BTreeMap;
 
-use api_cases::{attestation, audit_period, control, exception, test, valid_controls, with};
+use api_cases::{
+    attestation, audit_period, control, exception, response, test, valid_controls, with,
+};
 use comptroller::cli::crds::render_stream;
 use comptroller_core::api::{
-    Attestation, AuditPeriod, Control, ControlException, InvalidSpec,
+    Attestation, AuditPeriod, Control, ControlException, DeviationResponse, InvalidSpec,
     structural::{self, unknown_fields},
 };
 use controlplane::ControlPlane;
@@ -299,6 +301,9 @@ fn ours(object: &Value) -> Result<(Value, Result<(), InvalidSpec>), String> {
         "Attestation" => {
             structural::read::<Attestation>(object).map(|o| both(&o.spec, o.spec.validate()))
         }
+        "DeviationResponse" => {
+            structural::read::<DeviationResponse>(object).map(|o| both(&o.spec, o.spec.validate()))
+        }
         _ => structural::read::<AuditPeriod>(object).map(|o| both(&o.spec, o.spec.validate())),
     };
     read.map_err(|error| error.to_string())
@@ -333,6 +338,8 @@ fn bases() -> Vec<Value> {
                     "recordedBy": "bot", "resources": [{"kind": "Pod", "name": "a-*", "namespace": "b-?"}]}),
         ),
         with(attestation("a"), &json!({"recordedBy": "bot", "corrects": "earlier"})),
+        response("r"),
+        with(response("s"), &json!({"items": null})),
         audit_period("p"),
         with(
             audit_period("q"),
@@ -366,7 +373,7 @@ async fn files_and_the_api_server_mean_the_same() {
     let client = plane.admin_client();
     let mut rng = SmallRng::seed_from_u64(SEED);
     let mut objects: BTreeMap<String, Value> = BTreeMap::new();
-    let kinds = [exception("e"), attestation("a"), audit_period("p"), control("c")];
+    let kinds = [exception("e"), attestation("a"), response("r"), audit_period("p"), control("c")];
     let objects_of = bases().into_iter().flat_map(|base| mutations(&base, &mut rng));
     for object in objects_of.chain(kinds.iter().flat_map(heads)) {
         objects.insert(object.to_string(), object);

@@ -12,7 +12,8 @@ use std::{
 use comptroller_core::api::{ResourceRef, Severity, State};
 use comptroller_evidence::{
     data::{
-        ChangeKind, EntryFinding, Heartbeat, ObjectChange, OperatorData, OperatorEvent, VerdictData,
+        ChangeKind, EntryFinding, Heartbeat, ObjectChange, OperatorData, OperatorEvent,
+        PopulationList, VerdictData,
     },
     entry::{Data, Entry, EntrySubject},
     key::SigningKey,
@@ -364,4 +365,144 @@ async fn a_policy_beside_the_log_is_the_word_of_whoever_writes_the_log() {
     fs::write(&file, "quorum w\n").unwrap();
     let complaint = refused(&report(log.path(), &given));
     assert!(complaint.contains("line 1 of the policy"), "{complaint}");
+}
+
+/// A log whose control judged another list of items at the start, in between and at the end.
+async fn with_lists() -> (TempDir, Vec<String>) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store::open(dir.path().to_str().unwrap()).unwrap();
+    let mut writer = LogWriter::open(store, key(), ORIGIN).await.unwrap();
+    let mut digests = Vec::new();
+    let mut entries = vec![created("2026-06-30T23:00:00Z")];
+    for (number, hour) in
+        [(1, "2026-06-30T23:30:00Z"), (2, "2026-07-01T11:00:00Z"), (3, "2026-07-01T22:00:00Z")]
+    {
+        let list: String = (0..number)
+            .map(|item| format!("apps/v1\tDeployment\tshop\tweb-{item}\tuid-{item}\tsha256:00\n"))
+            .collect();
+        let digest = writer.put_stored(list.as_bytes()).await.unwrap();
+        let data = Heartbeat {
+            entered: Vec::new(),
+            left: Vec::new(),
+            population_digest: None,
+            generation: 1,
+            state: State::Passing,
+            population: number,
+            failing: 0,
+            excepted: 0,
+            unknown: 0,
+            findings: "sha256:0".to_owned(),
+            population_list: Some(PopulationList { digest: digest.clone(), count: number }),
+        };
+        digests.push(digest);
+        entries.push(entry(hour, EntrySubject::control(CONTROL), Data::Heartbeat(Box::new(data))));
+    }
+    writer.append(&entries).await.unwrap();
+    (dir, digests)
+}
+
+#[tokio::test]
+async fn a_list_that_a_report_cites_must_be_as_it_was_stored() {
+    for (which, formats) in
+        [(0, &["html", "json", "oscal"][..]), (1, &["json", "sample"]), (2, &["html", "sample"])]
+    {
+        let (log, digests) = with_lists().await;
+        let hex = digests[which].strip_prefix("sha256:").unwrap();
+        let file = log.path().join("stored/sha256").join(hex);
+        let whole = fs::read(&file).unwrap();
+        for format in formats {
+            let arguments = [&SPAN[..], &["-o", format]].concat();
+            printed(&report(log.path(), &arguments));
+            let altered = String::from_utf8(whole.clone()).unwrap().replace("web-0", "api-0");
+            fs::write(&file, altered).unwrap();
+            let complaint = refused(&report(log.path(), &arguments));
+            assert!(complaint.contains("is not as it was stored"), "{format}: {complaint}");
+            assert!(complaint.contains(CONTROL), "{format}: {complaint}");
+            fs::remove_file(&file).unwrap();
+            let complaint = refused(&report(log.path(), &arguments));
+            assert!(complaint.contains("is not as it was stored"), "{format}: {complaint}");
+            fs::write(&file, &whole).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_reported_of_a_time_that_lies_ahead() {
+    let log = log().await;
+    for times in [
+        &["--as-of", "2100-01-01"][..],
+        &["--from", "2100-01-01", "--to", "2100-02-01"],
+        &["q9", "--as-of", "2100-01-01T00:00:00Z", "-o", "json"],
+    ] {
+        let complaint = refused(&report(log.path(), times));
+        assert!(complaint.contains("2100-01-01T00:00:00Z lies ahead"), "{times:?}: {complaint}");
+    }
+    // A period that runs is reported up to now, and says that it is not the final report.
+    let (now, month) = (jiff::Timestamp::now(), jiff::SignedDuration::from_hours(30 * 24));
+    let (from, to) = ((now - month).to_string(), (now + month).to_string());
+    let page = printed(&report(log.path(), &["--from", &from, "--to", &to]));
+    assert!(page.contains("The period is not over."), "{page}");
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("period.yaml");
+    let period = "apiVersion: comptroller.dev/v1alpha1\nkind: AuditPeriod\nmetadata: {name: point}\n\
+                  spec: {type: TypeI, asOf: \"2100-01-01T00:00:00Z\"}\n";
+    fs::write(&file, period).unwrap();
+    let complaint = refused(&report(log.path(), &["-f", file.to_str().unwrap()]));
+    assert!(complaint.contains("lies ahead"), "{complaint}");
+}
+
+#[tokio::test]
+async fn a_sample_is_drawn_by_a_table_of_the_trade_and_a_seed_that_nobody_picks() {
+    let (log, _) = with_lists().await;
+    let sheet = |arguments: &[&str]| {
+        let named = ["-o", "sample"];
+        printed(&report(log.path(), &[&SPAN[..], &named[..], arguments].concat()))
+    };
+    let first = sheet(&["--table", "by-frequency"]);
+    assert!(first.contains("by-frequency: 40"), "{first}");
+    append(log.path(), &[heartbeat("2026-07-02T22:00:00Z")]).await;
+    let seed = |sheet: &str| sheet.lines().nth(1).unwrap().split(',').nth(6).unwrap().to_owned();
+    let again = sheet(&["--sizes", "by-frequency"]);
+    assert_eq!(seed(&again), seed(&first), "the log grew, and the population is the same");
+    assert!(seed(&first).starts_with("sha256:"));
+    let other = sheet(&["--seed", "mine", "--table", "2"]);
+    assert_eq!((seed(&other).as_str(), other.lines().count()), ("mine", 3));
+
+    let sample = Command::new(env!("CARGO_BIN_EXE_comptroller"))
+        .args(["evidence", "sample", "--control", CONTROL, "--table", "ad-hoc", "-o", "json"])
+        .arg(log.path())
+        .output()
+        .unwrap();
+    let sample = json_of(&sample);
+    assert_eq!(
+        (&sample["sizeTable"], &sample["population"]),
+        (&json!("50:8,250:15,25"), &json!(3))
+    );
+    let (at, digest) =
+        (sample["at"].as_str().unwrap(), sample["populationDigest"].as_str().unwrap());
+    let at: jiff::Timestamp = at.parse().unwrap();
+    let derived = comptroller_evidence::sample::derived_seed(at, at, CONTROL, digest);
+    assert_eq!(sample["seed"], json!(derived));
+}
+
+#[tokio::test]
+async fn deviations_are_told_apart_by_the_rule_that_was_given() {
+    let log = log().await;
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("rule.json");
+    let given = [&SPAN[..], &["--deviation-rule", file.to_str().unwrap(), "-o", "json"]].concat();
+    let default = json_of(&report(log.path(), &[&SPAN[..], &["-o", "json"]].concat()));
+    assert_eq!(default["controls"][0]["deviationPattern"], "Judgement", "of a population of two");
+    fs::write(&file, r#"{"smallestPopulation": 2, "systematicAbovePercent": 20}"#).unwrap();
+    let read = json_of(&report(log.path(), &given));
+    assert_eq!(read["controls"][0]["deviationPattern"], "Systematic");
+    assert_eq!(read["deviationRule"]["systematicAbovePercent"], 20);
+    assert_eq!(read["deviationRule"]["recurringSameItem"], 2);
+    assert!(read["provenance"]["command"].as_str().unwrap().contains("--deviation-rule"));
+    fs::write(&file, r#"{"percent": 20}"#).unwrap();
+    let complaint = refused(&report(log.path(), &given));
+    assert!(
+        complaint.contains("percent") && complaint.contains("smallestPopulation"),
+        "{complaint}"
+    );
 }

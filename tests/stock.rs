@@ -1,5 +1,6 @@
-//! The pack on clusters as they come, on a real API server: with the profiles of what runs there, at
-//! most two controls fail, and what is not served is nothing to judge.
+//! The pack on clusters as they come, on a real API server: with the profiles of what runs there and
+//! the policies that come with the operator, at most two controls fail, and what is not served is nothing
+//! to judge.
 
 #![allow(
     clippy::unwrap_used,
@@ -60,8 +61,18 @@ async fn apply(plane: &ControlPlane, path: &str) {
     assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// What config/default installs beside the operator, as far as the pack judges it.
+async fn install_policies(plane: &ControlPlane) {
+    apply(plane, "config/manager/namespace.yaml").await;
+    let arguments = ["apply", "--server-side", "-k", &format!("{ROOT}/config/admission")];
+    let output = plane.kubectl("admin", &arguments).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// True, and for the owner to mend: the namespace `default` enforces nothing.
 const TRUE: [&str; 1] = ["pod-security-baseline"];
+/// What fails as well for as long as the operator's policies are not installed.
+const UNGUARDED: &str = "evidence-is-guarded";
 /// What this API server shows nothing of, and what an account or a provisioner may do by itself.
 const UNSEEN: [&str; 2] = ["secrets-encrypted-at-rest", "volumes-are-encrypted"];
 
@@ -70,7 +81,11 @@ async fn at_most_two_controls_fail_on_a_stock_cluster() {
     for distribution in ["aks", "eks", "gke", "k3s", "kubeadm", "rke2"] {
         let plane = ControlPlane::builder().start().await.unwrap();
         apply(&plane, &format!("tests/fixtures/stock/{distribution}.yaml")).await;
+        let before = states(&plane, "admin", distribution);
+        assert_eq!(of_state(&before, "Failing"), [UNGUARDED, TRUE[0]], "{distribution}");
+        install_policies(&plane).await;
         let states = states(&plane, "admin", distribution);
+        assert_eq!(states[UNGUARDED].0, "Passing", "{distribution}: {states:#?}");
         assert_eq!(of_state(&states, "Failing"), TRUE, "{distribution}: {states:#?}");
         let unknown = of_state(&states, "Unknown");
         assert!(unknown.iter().all(|name| UNSEEN.contains(name)), "{unknown:?}");
@@ -82,6 +97,7 @@ async fn every_add_on_at_once_fails_in_what_the_company_can_mend() {
     let plane = ControlPlane::builder().start().await.unwrap();
     apply(&plane, "tests/fixtures/stock/kubeadm.yaml").await;
     apply(&plane, "tests/fixtures/stock/addons").await;
+    install_policies(&plane).await;
     let mut profiles = vec!["kubeadm".to_owned()];
     for entry in std::fs::read_dir(format!("{ROOT}/tests/fixtures/stock/addons")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();

@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 /// The controls of `config/soc2` that judge the cluster.
-pub const JUDGED: [&str; 27] = [
+pub const JUDGED: [&str; 28] = [
     "batch-runs-succeed",
     "certificates-do-not-expire",
     "changes-go-through-delivery",
     "databases-are-backed-up",
     "evidence-cannot-be-hidden",
+    "evidence-is-guarded",
     "exec-is-restricted",
     "gateways-have-tls",
     "guards-are-protected",

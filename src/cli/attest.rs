@@ -38,7 +38,7 @@ pub struct AttestArgs {
     /// What was done, and the result.
     #[arg(long, value_name = "TEXT")]
     pub summary: String,
-    /// A file that proves it, and where it is kept; its SHA-256 is recorded. Can be repeated.
+    /// A file that shows it, and where it is kept; its SHA-256 is recorded. Can be repeated.
     #[arg(long = "artifact", value_name = "FILE[=URI]")]
     pub artifacts: Vec<String>,
     /// When it was performed, such as 2026-11-20 or 2026-11-20T09:00:00Z. Default: now.

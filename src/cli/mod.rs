@@ -24,7 +24,7 @@ use comptroller_vocabulary::visible_lines;
 /// The exit code of a command that failed.
 const FAILURE: u8 = 2;
 
-/// Checks SOC 2 controls on Kubernetes continuously, and proves the result.
+/// Checks SOC 2 controls on Kubernetes continuously, and keeps evidence of what it finds.
 #[derive(Debug, Parser)]
 #[command(name = "comptroller", version, about, max_term_width = 100)]
 pub struct Cli {

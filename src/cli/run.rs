@@ -229,7 +229,7 @@ fn evidence(
 ) -> Evidence {
     let Some(location) = args.evidence.clone() else {
         tracing::warn!(
-            "no evidence is recorded: statuses show the current state, but nothing proves the past; give --evidence"
+            "no evidence is recorded: statuses show the current state, but nothing shows the past; give --evidence"
         );
         return Evidence::without_log(leadership, clock);
     };

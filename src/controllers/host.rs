@@ -389,8 +389,10 @@ impl Host {
     }
 
     fn take_change(&mut self, kind: KindId, received: Instant, change: KindChange, now: Timestamp) {
-        if !matches!(change, KindChange::Confirmed | KindChange::Failing(_)) {
-            self.rights_changed |= self.is_of_rights(kind);
+        let is_news = !matches!(change, KindChange::Confirmed | KindChange::Failing(_));
+        if is_news && self.is_of_rights(kind) {
+            self.rights_changed = true;
+            self.record.forget_users();
         }
         match change {
             KindChange::ListStarted => self.engine.begin(kind),

@@ -29,8 +29,7 @@ use comptroller_core::{
     api::{Control, ControlException, Duration as Period},
     engine::{Engine, Remembered, Verdict, exceptions::ExceptionState},
 };
-use comptroller_evidence::data::GapData;
-use comptroller_evidence::fold::LogState;
+use comptroller_evidence::{data::GapData, fold::LogState, privacy::KnownPeople};
 use comptroller_recorder::{
     AuthorGuards, BatchAnswer, Evidence, EvidenceError, ObjectKey, ObjectRecord, PeriodClosing,
     Receipt, Recorded, Writing,
@@ -94,6 +93,8 @@ pub struct RecordStage {
     unconfirmed: Vec<Unconfirmed>,
     /// The version of the namespaces that is in the log. None when it may have another.
     namespaces: Option<u64>,
+    /// The users whom bindings name. None when bindings changed since.
+    users: Option<KnownPeople>,
     /// Whether the first batch since the log was opened has gathered enough.
     gathered: bool,
     /// Since when it gathers. None before everything is loaded.
@@ -178,6 +179,7 @@ impl RecordStage {
             in_flight: None,
             unconfirmed: Vec::new(),
             namespaces: None,
+            users: None,
             gathered: false,
             gathering_since: None,
         }
@@ -191,6 +193,11 @@ impl RecordStage {
     /// Whether the log is open, and the engine has taken over what it says.
     pub fn is_taken_over(&self) -> bool {
         self.takeover.is_done()
+    }
+
+    /// Bindings changed: they may name others.
+    pub fn forget_users(&mut self) {
+        self.users = None;
     }
 
     /// Looks at what the log says. Nothing without a log.

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{
     controls::{control, exception, pack},
     files::{kustomize, manifests, objects, objects_of, path, text},
-    fresh::born_access,
+    fresh::{admission, born_access},
     world::{judge, now, summary},
 };
 
@@ -51,6 +51,7 @@ fn company() -> (Vec<Value>, Vec<ControlException>) {
     let (exceptions, mut objects): (Vec<Value>, Vec<Value>) = of_folder(CRDS)
         .chain(of_folder(COMPANY))
         .chain(dynamic())
+        .chain(admission())
         .partition(|object| object["kind"] == "ControlException");
     for object in &mut objects {
         object["metadata"]["creationTimestamp"] = now().to_string().into();

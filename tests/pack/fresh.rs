@@ -47,6 +47,14 @@ pub fn born() -> Vec<Value> {
     objects
 }
 
+/// The policies that are installed with the operator.
+pub fn admission() -> impl Iterator<Item = Value> {
+    const FOLDER: &str = "config/admission";
+    let files = files::manifests(FOLDER).into_iter();
+    files.flat_map(|file| files::objects_of(&format!("{FOLDER}/{file}")))
+}
+
+/// A cluster that the operator is not installed on yet, as somebody scans it who tries the pack.
 #[test]
 fn only_what_its_readme_names_stands_out() {
     let encrypts_nothing = ApiServer::Observed(Transformations::default());
@@ -56,6 +64,8 @@ fn only_what_its_readme_names_stands_out() {
         let expected = match name.as_str() {
             // The namespace `default` enforces nothing.
             "pod-security-baseline" | "secrets-encrypted-at-rest" => "Failing 1 failing",
+            // Nobody has installed them yet.
+            "evidence-is-guarded" => "Failing 10 failing",
             _ if verdict.population == 0 => "NotApplicable",
             _ => "Passing",
         };
@@ -73,4 +83,17 @@ fn only_what_its_readme_names_stands_out() {
 fn encryption_at_rest_that_cannot_be_seen_is_unknown() {
     let verdicts = judge(pack(), &[], &born(), ApiServer::Unreadable("403".into()));
     assert_eq!(summary(&verdicts["secrets-encrypted-at-rest"]), "Unknown 1 unknown");
+}
+
+#[test]
+fn once_the_operator_is_installed_its_records_are_guarded() {
+    let mut cluster = born();
+    cluster.extend(admission());
+    let verdicts = judge(pack(), &[], &cluster, ApiServer::NotObserved);
+    assert_eq!(summary(&verdicts["evidence-is-guarded"]), "Passing");
+    let gone = cluster.pop().unwrap();
+    let verdicts = judge(pack(), &[], &cluster, ApiServer::NotObserved);
+    let verdict = &verdicts["evidence-is-guarded"];
+    assert_eq!(summary(verdict), "Failing 1 failing");
+    assert_eq!(verdict.findings[0].finding.resource.name, files::name(&gone));
 }

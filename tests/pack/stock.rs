@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{
     controls::control,
     files::{kustomize, manifests, name, objects, objects_of, path},
-    fresh::born,
+    fresh::{admission, born},
     world::judge,
 };
 
@@ -40,8 +40,10 @@ fn stock(name: &str) -> Vec<Value> {
     objects_of(&format!("{folder}/{file}"))
 }
 
+/// A cluster on which the policies are installed that come with the operator.
 fn judged(fixtures: &[&str], profiles: &str, more: &[Value]) -> BTreeMap<String, Verdict> {
     let mut cluster = born();
+    cluster.extend(admission());
     for fixture in fixtures {
         for object in stock(fixture) {
             let same = |known: &Value| {

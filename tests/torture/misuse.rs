@@ -34,9 +34,10 @@ const PERSON: &str = "marked-person@corp";
 const PACK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/soc2");
 
 /// A control for each kind of test.
-const CONTROLS: [&str; 12] = [
+const CONTROLS: [&str; 13] = [
     "no-standing-cluster-admin",
     "evidence-cannot-be-hidden",
+    "evidence-is-guarded",
     "services-stay-inside",
     "secrets-encrypted-at-rest",
     "certificates-do-not-expire",
@@ -91,6 +92,17 @@ fn seeds(case: &str) -> Vec<Value> {
                 "auditors": ["Ledger & Partners"],
             }),
         ),
+        (
+            "DeviationResponse",
+            json!({
+                "control": "nobody-knows",
+                "from": "2026-11-20T09:00:00Z",
+                "cause": "The migration left its old binding behind.",
+                "response": "The binding is deleted.",
+                "owner": "platform-security",
+                "respondedBy": PERSON,
+            }),
+        ),
     ] {
         seeds.push(json!({
             "apiVersion": "comptroller.dev/v1alpha1",
@@ -109,8 +121,8 @@ fn seeds(case: &str) -> Vec<Value> {
 /// Whether the operator has answered this generation.
 fn answered(object: &DynamicObject) -> bool {
     let types = object.types.as_ref().map_or("", |types| types.kind.as_str());
-    // A record is answered by its control.
-    types == "Attestation"
+    // A record is answered by its control, or by the report.
+    matches!(types, "Attestation" | "DeviationResponse")
         || object.data["status"]["observedGeneration"].as_i64() == object.metadata.generation
             && object.data["status"]["conditions"].as_array().is_some_and(|all| !all.is_empty())
 }

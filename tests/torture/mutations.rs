@@ -1,6 +1,8 @@
 //! Every property of a kind of ours, changed in every way that its schema suggests.
 
-use comptroller_core::api::{Attestation, AuditPeriod, Control, ControlException};
+use comptroller_core::api::{
+    Attestation, AuditPeriod, Control, ControlException, DeviationResponse,
+};
 use kube::CustomResourceExt as _;
 use serde_json::{Value, json};
 
@@ -60,6 +62,7 @@ pub fn schema(kind: &str) -> Value {
         "ControlException" => ControlException::crd(),
         "Attestation" => Attestation::crd(),
         "AuditPeriod" => AuditPeriod::crd(),
+        "DeviationResponse" => DeviationResponse::crd(),
         other => panic!("{other} is no kind of ours"),
     };
     let crd = serde_json::to_value(crd).unwrap();

@@ -6,6 +6,7 @@
 mod access;
 mod backup;
 mod base;
+mod guards;
 mod pods;
 mod storage;
 mod traffic;
@@ -111,6 +112,7 @@ pub fn generate(size: usize, seed: u64, now: Timestamp) -> GeneratedCluster {
     let mut production = Vec::new();
     let mut group = Vec::new();
     planter.cluster_basics();
+    planter.record_guards();
     planter.cluster_access();
     for index in 0.. {
         if planter.objects.len() + 2 * group.len() >= size {

@@ -37,6 +37,7 @@ pub mod privacy;
 pub mod pseudonym;
 pub mod replay;
 pub mod sample;
+pub mod sample_table;
 pub mod snapshot;
 pub mod store;
 pub mod time_check;

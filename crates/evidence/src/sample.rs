@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -201,6 +202,18 @@ pub enum Size {
     Count(u64),
 }
 
+/// A seed that nobody picks: it follows from the time, the control and the population. Whoever draws again
+/// from the same population gets the same sample.
+pub fn derived_seed(
+    from: Timestamp,
+    to: Timestamp,
+    control: &str,
+    population_digest: &str,
+) -> String {
+    let text = format!("comptroller.dev/sample v1\n{from}\n{to}\n{control}\n{population_digest}\n");
+    canonical::sha256(text.as_bytes())
+}
+
 /// The sentence in [`Sample::method`].
 const METHOD: &str = "the items with the smallest SHA-256 of seed, line feed and item";
 
@@ -291,6 +304,20 @@ mod tests {
         assert_eq!(drawn, [(4, "d"), (5, "e")]);
         assert_eq!(sample.population, 6);
         assert_eq!(sample.population_digest, canonical::sha256(population.as_bytes()));
+    }
+
+    /// `printf 'comptroller.dev/sample v1\n...' | sha256sum` gives it as well.
+    #[test]
+    fn a_derived_seed_is_another_for_another_time_control_or_population() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (from, to) = (at("2026-07-01T00:00:00Z"), at("2026-10-01T00:00:00Z"));
+        let seed = derived_seed(from, to, "c", "sha256:00");
+        let text =
+            "comptroller.dev/sample v1\n2026-07-01T00:00:00Z\n2026-10-01T00:00:00Z\nc\nsha256:00\n";
+        assert_eq!(seed, canonical::sha256(text.as_bytes()));
+        assert_ne!(seed, derived_seed(from, from, "c", "sha256:00"));
+        assert_ne!(seed, derived_seed(from, to, "d", "sha256:00"));
+        assert_ne!(seed, derived_seed(from, to, "c", "sha256:01"));
     }
 
     proptest! {

@@ -49,7 +49,7 @@ pub struct Batch {
     /// Objects that the operator is governed by and that came or changed.
     pub objects: Vec<ObjectObservation>,
     /// The users whom the cluster's bindings name: people that any text may name too.
-    pub people: Vec<String>,
+    pub people: KnownPeople,
     /// Audit periods that close.
     pub closings: Vec<PeriodClosing>,
     /// What controls came to.
@@ -195,8 +195,7 @@ impl Batch {
         let pseudonym = |person: &str| pseudonyms.pseudonym(person);
         let outages = self.gaps.iter().chain(&memory.outage).cloned().collect();
         let specs = self.objects.iter().filter_map(|object| object.spec.as_ref());
-        let authors = specs.flat_map(people_in).map(str::to_owned);
-        let known = KnownPeople::new(self.people.iter().cloned().chain(authors));
+        let known = self.people.clone().and(specs.flat_map(people_in));
         let mut drafting = Drafting::new(&current.state, &pseudonym, &known, outages, now);
         drafting.authors = Some(&self.authors);
         for subject in &self.deleted {

@@ -19,9 +19,10 @@ use comptroller_evidence::{
     data::PopulationList,
     entry::{Data, Entry},
     log::LogReader,
-    sample::{Sample, Size, SizeTable, draw},
+    sample::{Sample, Size, derived_seed, draw},
+    sample_table::{Frequency, SampleTable},
 };
-use comptroller_report::{period::sampling::default_seed, spreadsheet::CsvTable, visible};
+use comptroller_report::{spreadsheet::CsvTable, visible};
 
 /// How many entries are read at a time, from the end backwards.
 const BLOCK: u64 = 4096;
@@ -41,16 +42,19 @@ pub struct SampleArgs {
     /// UTC. Default: the newest population.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
-    /// The seed: any text. Default: the digest of the log's checkpoint.
+    /// The seed: any text. Default: one that nobody picks, the SHA-256 of the lines `comptroller.dev/sample
+    /// v1`, the time of the population twice, the control and the digest of the population.
     #[arg(long, value_name = "TEXT")]
     seed: Option<String>,
     /// How many items to draw.
     #[arg(long, value_name = "N", conflicts_with = "table")]
     size: Option<u64>,
-    /// How many items to draw, by the size of the population: rows such as 50:5 (5 of up to 50), and a
-    /// last one for everything larger. A size is a number, a share such as 10%, or all.
-    #[arg(long = "sizes", alias = "table", value_name = "TABLE", default_value_t)]
-    table: SizeTable,
+    /// How many items to draw: the name of a table, by-size (4:all,50:5,250:10%,25), by-frequency (40 of
+    /// what a program judges whenever something changes) or ad-hoc (50:8,250:15,25); or rows of your own,
+    /// such as 50:5 (5 of up to 50), and a last one for everything larger. A size is a number, a share such
+    /// as 10%, or all.
+    #[arg(long, visible_alias = "sizes", value_name = "NAME|ROWS", default_value_t)]
+    table: SampleTable,
     /// The output format.
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: RowFormat,
@@ -111,9 +115,11 @@ async fn sample(args: &SampleArgs) -> Result<DrawnSample, Box<dyn std::error::Er
         })?;
     let text = reader.stored(&list.digest).await?;
     let text = std::str::from_utf8(&text).map_err(|_| SampleError::NotText(list.digest.clone()))?;
-    // Nobody can choose the digest of a checkpoint, and anybody who has the log can look it up.
-    let seed = args.seed.clone().unwrap_or_else(|| default_seed(reader.checkpoint()));
-    let size = args.size.map_or_else(|| Size::Table(args.table.clone()), Size::Count);
+    let derived = || derived_seed(at, at, &args.control, &list.digest);
+    let seed = args.seed.clone().unwrap_or_else(derived);
+    // Only what the operator judges has lists; occurrences are sampled by `report -o sample`.
+    let table = || Size::Table(args.table.sizes(Frequency::ManyADay));
+    let size = args.size.map_or_else(table, Size::Count);
     Ok(DrawnSample {
         control: args.control.clone(),
         at,

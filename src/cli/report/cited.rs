@@ -6,7 +6,10 @@ use comptroller_evidence::{
     data::PopulationList,
     log::{LogError, LogReader},
 };
-use comptroller_report::{period::model::PeriodReport, visible};
+use comptroller_report::{
+    period::{PeriodFormat, model::PeriodReport},
+    visible,
+};
 
 /// A list that a report cites is not what the log says.
 #[derive(Debug, thiserror::Error)]
@@ -23,9 +26,13 @@ pub enum CitedError {
     Count { control: String, entry: u64, lines: u64, count: u64 },
 }
 
-/// Reads every list that a report cites, each once, and checks it against its digest.
-pub async fn check(report: &PeriodReport, reader: &LogReader) -> Result<(), CitedError> {
-    for (list, (control, entry)) in lists(report) {
+/// Reads every list that a report cites in a format, each once, and checks it against its digest.
+pub async fn check(
+    report: &PeriodReport,
+    format: &PeriodFormat,
+    reader: &LogReader,
+) -> Result<(), CitedError> {
+    for (list, (control, entry)) in lists(report, format.cites_all_lists()) {
         let bytes = reader.stored(&list.digest).await.map_err(|error| CitedError::List {
             control: visible(control).into_owned(),
             entry,
@@ -40,11 +47,17 @@ pub async fn check(report: &PeriodReport, reader: &LogReader) -> Result<(), Cite
     Ok(())
 }
 
-/// The lists that a report cites, with a control and an entry that do.
-fn lists(report: &PeriodReport) -> impl Iterator<Item = (&PopulationList, (&str, u64))> {
+/// The lists that a report cites, with a control and an entry that do: those of both ends, and where a
+/// format names them, those of the time between.
+fn lists(
+    report: &PeriodReport,
+    with_window: bool,
+) -> impl Iterator<Item = (&PopulationList, (&str, u64))> {
     let mut lists = BTreeMap::new();
     for control in &report.controls {
-        for population in control.population_start.iter().chain(&control.population_end) {
+        let window = control.population_window.lists.iter().filter(|_| with_window);
+        let ends = control.population_start.iter().chain(&control.population_end);
+        for population in ends.chain(window) {
             if let Some(list) = &population.list {
                 lists
                     .entry(&list.digest)

@@ -10,7 +10,10 @@ use comptroller_evidence::{
     replay::ReplayError,
     verify::{VerifyError, continues},
 };
-use comptroller_report::period::{PeriodClaim, model::PeriodReport};
+use comptroller_report::period::{
+    PeriodClaim,
+    model::{DEVIATION_RULE, DeviationRule, PeriodReport},
+};
 use comptroller_vocabulary::canonical::CanonicalError;
 
 /// What an entry of this type has in its text: most entries of a log need not be parsed.
@@ -75,8 +78,13 @@ impl Closing {
         &self,
         report: &PeriodReport,
         request: &ReportRequest,
+        rule: DeviationRule,
     ) -> Result<Vec<String>, CanonicalError> {
-        let ours = PeriodClaim::closing(report)?;
+        let mut ours = PeriodClaim::closing(report)?;
+        if rule != DEVIATION_RULE {
+            // Told apart by another rule, the same deviations have another digest.
+            ours.report_digest.clone_from(&self.claim.report_digest);
+        }
         let mut found = Vec::new();
         let status = request.closed().and_then(PeriodClaim::of_closed);
         let differences = status.map(|status| self.claim.differences(&status)).unwrap_or_default();

@@ -25,7 +25,7 @@ use comptroller_evidence::{
     key::VerifierKey,
     log::LogReader,
     replay::{Replayed, replay},
-    sample::SizeTable,
+    sample_table::SampleTable,
     store,
     verify::continues,
     witness::{OutsideView, Policy},
@@ -33,8 +33,8 @@ use comptroller_evidence::{
 use comptroller_report::period::{
     FORMATS, PeriodFormat, Rendered,
     fold::PeriodFold,
-    model::{PeriodReport, ReportPeriod},
-    sampling::{self, SamplingSheet},
+    model::{DEVIATION_RULE, DeviationRule, PeriodReport, ReportPeriod},
+    sampling::SamplingSheet,
 };
 
 /// Write the report for an audit period from the evidence log.
@@ -74,6 +74,11 @@ pub struct ReportArgs {
     /// The share of the period, in percent, below which nothing is concluded, with --from or --as-of.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub minimum_observation: Option<u8>,
+    /// A file with the rule by which deviations are isolated, recurring or systematic: JSON as
+    /// `deviationRule` in the report has it. What it lacks is as in the default. The digest of the report is
+    /// then another than that of a closed AuditPeriod.
+    #[arg(long, value_name = "FILE")]
+    pub deviation_rule: Option<PathBuf>,
     /// The verifier key, or a file with it. Without it, the key beside the log is trusted.
     #[arg(long, value_name = "KEY|FILE")]
     pub key: Option<String>,
@@ -88,13 +93,16 @@ pub struct ReportArgs {
     /// Read only this many entries of the log, to reproduce a report that was based on them.
     #[arg(long, value_name = "ENTRIES")]
     pub log_size: Option<u64>,
-    /// The seed of the samples. Default: the digest of the checkpoint.
+    /// The seed of the samples. Default: one for each control that nobody picks, the SHA-256 of the lines
+    /// `comptroller.dev/sample v1`, the ends of the period, the control and the digest of its population.
     #[arg(long, value_name = "TEXT")]
     pub seed: Option<String>,
-    /// How many items to draw, by the size of the population: rows such as 50:5 (5 of up to 50), and a
-    /// last one for everything larger. A size is a number, a share such as 10%, or all.
-    #[arg(long, value_name = "TABLE", default_value_t)]
-    pub sizes: SizeTable,
+    /// How many items to draw: the name of a table, by-size (4:all,50:5,250:10%,25), by-frequency (yearly
+    /// 1, quarterly 2, monthly 2, whenever something changes 40) or ad-hoc (50:8,250:15,25); or rows of your
+    /// own, such as 50:5 (5 of up to 50), and a last one for everything larger. A size is a number, a share
+    /// such as 10%, or all.
+    #[arg(long, visible_alias = "table", value_name = "NAME|ROWS", default_value_t)]
+    pub sizes: SampleTable,
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }
@@ -127,15 +135,27 @@ async fn make(args: &ReportArgs) -> Result<MadeReport, Box<dyn std::error::Error
     request.refuse_future(now)?;
     let (reader, checked) = open(args, &request).await?;
     let mut fold = PeriodFold::new(request.span, &request.categories)
-        .with_minimum_observation(request.minimum_observation);
+        .with_minimum_observation(request.minimum_observation)
+        .with_deviation_rule(deviation_rule(args)?);
     let read = replay(&reader, 0..checked.size, |index, entry| fold.apply(index, entry)).await?;
     let run = ReportRun { now, by: request.run_by.clone() };
     let report = finish(&fold, &request, &reader, &checked, &read, &run, args);
-    cited::check(&report, &reader).await?;
+    cited::check(&report, args.format, &reader).await?;
     let mismatch = compare(&report, &request, &checked)?;
     let sheet =
         if args.format.needs_samples() { Some(draw(&report, &reader, args).await?) } else { None };
     Ok(MadeReport { rendered: args.format.render(&report, sheet.as_ref())?, mismatch })
+}
+
+/// The rule that was given, or the default.
+fn deviation_rule(args: &ReportArgs) -> Result<DeviationRule, String> {
+    let Some(path) = &args.deviation_rule else { return Ok(DEVIATION_RULE) };
+    let file = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{file}: {error}"))?;
+    serde_json::from_str(&text).map_err(|error| {
+        let fields = "smallestPopulation, systematicAbovePercent, systematicSameCause and recurringSameItem";
+        format!("{file} is not a rule for deviations: {error}; it is a JSON object with the numbers {fields}")
+    })
 }
 
 /// Opens the log, and checks that it continues the known older checkpoints.
@@ -208,7 +228,7 @@ fn compare(
     checked: &CheckedLog,
 ) -> Result<Option<String>, Box<dyn std::error::Error>> {
     let found: Vec<String> = match &checked.closing {
-        Some(closing) => closing.contradictions(report, request)?,
+        Some(closing) => closing.contradictions(report, request, report.deviation_rule)?,
         // With --log-size another report may have been asked for.
         None if checked.is_cut => Vec::new(),
         None => closing::not_closed(request).into_iter().collect(),
@@ -222,15 +242,13 @@ async fn draw(
     reader: &LogReader,
     args: &ReportArgs,
 ) -> Result<SamplingSheet, Box<dyn std::error::Error>> {
-    let seed =
-        args.seed.clone().unwrap_or_else(|| sampling::default_seed(&report.provenance.checkpoint));
-    let mut sheet = SamplingSheet::new(report, &seed, &args.sizes);
+    let mut sheet = SamplingSheet::new(report, args.seed.as_deref(), &args.sizes);
     for digest in sheet.lists_to_read() {
         // The sheet says which lists are missing.
         if let Ok(bytes) = reader.stored(&digest).await {
             sheet.read(&String::from_utf8_lossy(&bytes));
         }
     }
-    sheet.draw(&args.sizes);
+    sheet.draw();
     Ok(sheet)
 }

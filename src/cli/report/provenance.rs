@@ -13,10 +13,7 @@ use comptroller_evidence::{
     witness::{Contradiction, OutsideView, VouchedDay},
 };
 use comptroller_report::{
-    period::{
-        model::{ContradictedCheckpoint, Cosignature, PolicySource, Provenance, Span},
-        sampling::default_seed,
-    },
+    period::model::{ContradictedCheckpoint, Cosignature, PolicySource, Provenance, Span},
     shell_word,
 };
 
@@ -69,7 +66,7 @@ pub fn of(
         run_at: run.now,
         run_by: run.by.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: command(request, run, reader.verifier_key(), checked.size, &checkpoint, args),
+        command: command(request, run, reader.verifier_key(), checked.size, args),
         checkpoint,
         verify_command: verify_command(reader, args),
         completeness: completeness(request.span, checked.size, read),
@@ -178,7 +175,6 @@ fn command(
     run: &ReportRun,
     key: &str,
     size: u64,
-    checkpoint: &str,
     args: &ReportArgs,
 ) -> String {
     let mut words = vec!["comptroller report".to_owned(), shell_word(&request.name).into_owned()];
@@ -197,6 +193,9 @@ fn command(
     if request.minimum_observation != MINIMUM_OBSERVATION {
         option("--minimum-observation", &request.minimum_observation.to_string());
     }
+    if let Some(rule) = &args.deviation_rule {
+        option("--deviation-rule", &rule.display().to_string());
+    }
     option("--evidence", &args.evidence);
     option("--key", key);
     if let Some(policy) = &args.policy {
@@ -205,9 +204,9 @@ fn command(
     option("--log-size", &size.to_string());
     option("-o", args.format.name);
     if args.format.needs_samples() {
-        // The default seed is that of the checkpoint, which differs once the log has grown.
-        let seed = args.seed.clone().unwrap_or_else(|| default_seed(checkpoint));
-        option("--seed", &seed);
+        if let Some(seed) = &args.seed {
+            option("--seed", seed);
+        }
         option("--sizes", &args.sizes.to_string());
     }
     words.join(" ")
@@ -260,14 +259,12 @@ mod tests {
         let args = Line::try_parse_from(line).unwrap().args;
         let command_at = |now: &str| {
             let run = ReportRun { now: at(now), by: String::new() };
-            command(&request, &run, "key+1", 9, "checkpoint", &args)
+            command(&request, &run, "key+1", 9, &args)
         };
         let over = command_at("2026-03-01T00:00:00Z");
-        let seed = default_seed("checkpoint");
         for part in [
             "comptroller report q3 --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z --cat",
-            " --evidence 'my log' --key key+1 --log-size 9 -o sample --seed ",
-            format!(" --seed {seed} --sizes 4:all,50:5,250:10%,25").as_str(),
+            " --evidence 'my log' --key key+1 --log-size 9 -o sample --sizes 4:all,50:5,250:10%,25",
         ] {
             assert!(over.contains(part), "{part}: {over}");
         }

@@ -5,13 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::summary::{checkpoint_only, provenance};
 use comptroller_core::api::{AuditPeriod, AuditPeriodStatus, criteria::Category};
 use comptroller_evidence::{
-    entry::Entry,
     key::{KeyError, VerifierKey},
     log::{LogError, LogReader},
     replay::{ReplayError, replay},
@@ -25,14 +24,6 @@ use comptroller_report::period::{
 
 /// The most periods that are followed at a time: each keeps every deviation of its time in memory.
 const MOST: usize = 16;
-
-/// How long after the end of a period it stays open: what was seen before the end has been recorded
-/// by then.
-const GRACE: SignedDuration = SignedDuration::from_mins(10);
-
-/// How long the log must reach beyond the end of a period before it closes: what is written first after
-/// a time in which nobody wrote says what became of that time.
-const SETTLED: SignedDuration = SignedDuration::from_secs(15);
 
 /// How often a status is written of which only the checkpoint is new.
 const CHECKPOINT_EVERY: Duration = Duration::from_hours(1);
@@ -102,50 +93,20 @@ struct Fold {
     of: (Option<String>, Span, Vec<Category>),
     so_far: PeriodFold,
     next: u64,
-    reached: Reached,
-}
-
-/// How far a log reaches, by the API server's time where its entries have it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Reached {
-    /// Whether an entry so far has the API server's time: then those without it prove nothing.
-    has_server_time: bool,
-    /// When the first entry after the end of the period was written. None while there is none.
-    beyond: Option<Timestamp>,
-}
-
-impl Reached {
-    pub(super) fn take(&mut self, entry: &Entry, span: Span) {
-        if entry.clock.server.is_some() && !self.has_server_time {
-            // What was dated by the operator's clock alone could be ahead.
-            *self = Self { has_server_time: true, beyond: None };
-        }
-        let time = if self.has_server_time { entry.clock.server } else { Some(entry.at) };
-        let beyond = time.filter(|time| span.is_over(*time));
-        self.beyond = self.beyond.or(beyond);
-    }
-
-    /// When a period may close, at the soonest. None while the log does not reach beyond its end.
-    pub(super) fn closes(self, span: Span) -> Option<Timestamp> {
-        let settled = self.beyond?.checked_add(SETTLED).ok()?;
-        let grace = span.end().checked_add(GRACE).ok()?;
-        Some(settled.max(grace))
-    }
 }
 
 /// A period as of a checkpoint.
 pub(super) struct Followed {
     pub report: PeriodReport,
-    /// How far the log reaches.
-    pub reached: Reached,
+    /// When it may close. None while the log does not say what happened up to its end.
+    pub closes_at: Option<Timestamp>,
 }
 
 impl Followed {
     /// Whether the log says what happened up to the end of the period, by the API server's time of
     /// now. Never while that is not known: a clock that is ahead must not close a period early.
-    pub fn is_final(&self, span: Span, server_time: Option<Timestamp>) -> bool {
-        let closes = self.reached.closes(span);
-        closes.zip(server_time).is_some_and(|(closes, now)| now >= closes)
+    pub fn is_final(&self, server_time: Option<Timestamp>) -> bool {
+        self.closes_at.zip(server_time).is_some_and(|(closes, now)| now >= closes)
     }
 }
 
@@ -173,14 +134,13 @@ impl Following {
             so_far: PeriodFold::new(span, &categories)
                 .with_minimum_observation(period.spec.minimum_observation()),
             next: 0,
-            reached: Reached::default(),
         });
-        known.read(reader, span).await?;
+        known.read(reader).await?;
         let provenance = provenance(reader, place.location, times.now);
         let report =
             known.so_far.finish(ReportPeriod { name: name.clone(), span, categories }, provenance);
-        let followed = Followed { report, reached: known.reached };
-        if followed.is_final(span, times.server) {
+        let followed = Followed { report, closes_at: known.so_far.closes_at() };
+        if followed.is_final(times.server) {
             // Its deviations need not stay in memory: the status that follows is the last.
             self.periods.remove(&name);
         }
@@ -239,68 +199,13 @@ async fn refreshed<'a>(
 
 impl Fold {
     /// Takes in what is new. After an error it goes on behind the last entry that it took.
-    async fn read(&mut self, reader: &LogReader, span: Span) -> Result<(), ReplayError> {
-        let Self { so_far, next, reached, .. } = self;
+    async fn read(&mut self, reader: &LogReader) -> Result<(), ReplayError> {
+        let Self { so_far, next, .. } = self;
         replay(reader, *next..reader.size(), |index, entry| {
             so_far.apply(index, entry);
             *next = index + 1;
-            reached.take(entry, span);
         })
         .await?;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use comptroller_evidence::{
-        data::{GapCause, GapData},
-        entry::{ClockReading, Data, EntrySubject},
-    };
-
-    use super::*;
-
-    const END: i64 = 1_800_000_000;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(END + seconds).unwrap()
-    }
-
-    fn entry(dated: i64, server: Option<i64>) -> Entry {
-        let gap = GapData::between(at(0), at(0), GapCause::Stopped, String::new());
-        Entry {
-            at: at(dated),
-            clock: ClockReading { server: server.map(at), operator: None },
-            epoch: 1,
-            subject: EntrySubject::new("Cluster", "c"),
-            data: Data::Gap(gap),
-        }
-    }
-
-    #[test]
-    fn a_period_closes_by_the_api_server_s_time_and_once_the_log_reaches_beyond_its_end() {
-        /// Entries as (dated, the API server's time) in seconds after the end; when it may close.
-        type Case<'a> = (&'a [(i64, Option<i64>)], Option<i64>);
-        let span = Span::TypeII { from: at(-3600), to: at(0) };
-        let day = 86_400;
-        let table: [Case<'_>; 8] = [
-            (&[], None),
-            (&[(-5, Some(-5))], None),
-            (&[(-5, Some(-5)), (0, Some(0))], Some(600)),
-            (&[(-5, Some(-5)), (700, Some(700))], Some(715)),
-            (&[(700, Some(700)), (9_000, Some(9_000))], Some(715)),
-            // An operator whose clock is a day ahead dates entries beyond the end.
-            (&[(day - 900, Some(-900)), (day - 800, None)], None),
-            (&[(day, None), (day + 1, Some(-899)), (day + 2, Some(3))], Some(600)),
-            // A log of an older version has no other time.
-            (&[(-5, None), (20, None)], Some(600)),
-        ];
-        for (entries, closes) in table {
-            let mut reached = Reached::default();
-            for (dated, server) in entries {
-                reached.take(&entry(*dated, *server), span);
-            }
-            assert_eq!(reached.closes(span), closes.map(at), "{entries:?}");
-        }
     }
 }

@@ -316,7 +316,7 @@ async fn follow(
     let log = LogPlace { location, key: &checkpoint.verifier_key };
     let follow = async { context.following().await.follow(log, period, span, times).await };
     match timeout(READING, follow).await {
-        Ok(Ok(followed)) if followed.is_final(span, times.server) => {
+        Ok(Ok(followed)) if followed.is_final(times.server) => {
             match close(key, &followed, context).await {
                 Ok(claim) => wait(closing(known, &claim, generation, now), Some(CLOSING)),
                 Err(error) => wait(wrong("NoDigest", &error), Some(RETRY)),
@@ -359,8 +359,7 @@ fn again(followed: &Followed, span: Span, now: Timestamp) -> Duration {
     if now < span.end() {
         return EVERY.min(until(span.end(), now));
     }
-    let closes = followed.reached.closes(span);
-    closes.map_or(RETRY, |closes| RETRY.min(until(closes, now)))
+    followed.closes_at.map_or(RETRY, |closes| RETRY.min(until(closes, now)))
 }
 
 fn until(time: Timestamp, now: Timestamp) -> Duration {

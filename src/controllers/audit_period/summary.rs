@@ -103,7 +103,7 @@ pub fn summed(
         ),
         Some(_) => (
             "Closing",
-            "the period is over, and closes once the log has an entry of after its end, 10 minutes after it at the soonest",
+            "the period is over, and closes once a control was judged, or confirmed by a heartbeat, 10 minutes or more after its end",
         ),
     };
     with_ready(status, ConditionStatus::True, reason, message, generation, times.now)
@@ -199,7 +199,6 @@ pub fn provenance(reader: &LogReader, location: &str, now: Timestamp) -> Provena
 
 #[cfg(test)]
 mod tests {
-    use super::super::following::Reached;
     use super::*;
     use comptroller_report::period::testing::{at, rich};
 
@@ -210,7 +209,7 @@ mod tests {
     }
 
     fn followed() -> Followed {
-        Followed { report: rich(), reached: Reached::default() }
+        Followed { report: rich(), closes_at: None }
     }
 
     fn ready(status: &AuditPeriodStatus) -> (&str, &str) {

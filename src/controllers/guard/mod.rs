@@ -34,7 +34,7 @@ use super::{
 use crate::source::own_kinds::{ObjectEvent, kind_at};
 use comptroller_core::inventory::{
     Inventory,
-    guards::{BINDING, POLICY, read_guard, shipped},
+    guards::{BINDING, GuardFacts, POLICY, SHIPPED_NAMESPACE, read_guard, shipped},
     rbac::{Graph, Subject, SubjectId},
 };
 use comptroller_evidence::fold::LogState;
@@ -259,7 +259,13 @@ impl Guards {
         let fault = match &content {
             None => Some("it can't be read".to_owned()),
             Some(spec) => {
-                read_guard(kind, &name, spec).and_then(|guard| guard.fault(kind, &self.namespace))
+                // An operator that runs outside the cluster names any namespace for its lease.
+                let fault = |guard: GuardFacts| {
+                    guard
+                        .fault(kind, SHIPPED_NAMESPACE)
+                        .and_then(|_| guard.fault(kind, &self.namespace))
+                };
+                read_guard(kind, &name, spec).and_then(fault)
             }
         };
         // One that was never changed is in force since it was created.
@@ -354,7 +360,8 @@ impl Guards {
                 );
             }
         }
-        if let Some(last_at) = log.last_at() {
+        let watched_before = log.operator().and_then(|running| running.watched_before);
+        if let Some(last_at) = watched_before {
             self.authors = AuthorGuards {
                 attestations: history(&logged, ATTESTATIONS, last_at),
                 exceptions: history(&logged, EXCEPTIONS, last_at),
@@ -368,7 +375,7 @@ impl Guards {
         }
         self.logged = Some(logged);
         self.changed = true;
-        let before = log.last_at().unwrap_or(now - TAKES_EFFECT);
+        let before = watched_before.unwrap_or(now - TAKES_EFFECT);
         self.judge(before.min(now - TAKES_EFFECT));
     }
 

@@ -15,6 +15,7 @@ use comptroller_core::{
     engine::{Engine, ObservedNamespace, RECORDED_FINDINGS, Verdict, lapsed::Lapsed},
     inventory::rbac::Subject,
 };
+use comptroller_evidence::privacy::KnownPeople;
 use comptroller_recorder::{
     Batch, HeartbeatObservation, POPULATION_EVERY, PopulationObservation, VerdictObservation,
 };
@@ -32,14 +33,12 @@ const ENOUGH_FINDINGS: usize = 2_000;
 const MOST_FINDINGS: usize = 10_000;
 
 /// The users whom bindings name, of which all that is recorded has pseudonyms.
-fn users(engine: &Engine) -> Vec<String> {
+fn users(engine: &Engine) -> KnownPeople {
     let subjects = engine.inventory().rights.subjects();
-    subjects
-        .filter_map(|(_, node)| match &node.subject {
-            Subject::User(name) => Some(name.to_string()),
-            _ => None,
-        })
-        .collect()
+    KnownPeople::new(subjects.filter_map(|(_, node)| match &node.subject {
+        Subject::User(name) => Some(name.shared()),
+        _ => None,
+    }))
 }
 
 /// How many names of what was judged take as much as a finding.
@@ -62,7 +61,7 @@ impl RecordStage {
         }
         let (mut batch, sent) = self.next_batch(engine, now, heard);
         if !batch.is_empty() {
-            batch.people = users(engine);
+            batch.people = self.users.get_or_insert_with(|| users(engine)).clone();
             let gaps = batch.gaps.clone();
             let namespaces = batch.namespaces.is_some().then(|| engine.namespaces_version());
             let answer = self.evidence.submit(batch);

@@ -58,8 +58,8 @@ macro_rules! with_tests {
                 cel: CelTest,
             /// Whether records are bound to their authors.
             Guards = "guards" =>
-                /// The policies of config/admission, which bind attestations, exceptions and responses to
-                /// their authors, are in force as this version of the operator ships them.
+                /// Whether the admission policies that bind attestations, exceptions and responses to
+                /// their authors (config/admission) are in force as this version of the operator ships them.
                 guards: GuardsTest,
             /// What people do, and attest.
             Attestation = "attestation" =>

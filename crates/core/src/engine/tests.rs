@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     api::{ControlExceptionSpec, State},
-    inventory::{Availability, Interner, Projector, ResourceType, ServedResource, facts},
+    inventory::{Availability, Interner, Projector, ResourceType, ServedResource, facts, guards},
 };
 
 const START: &str = "2026-11-21T12:00:00Z";
@@ -41,6 +41,8 @@ fn catalog() -> Catalog {
             "ClusterRole",
             "ClusterRoleBinding",
             "VolumeSnapshotContent",
+            guards::POLICY,
+            guards::BINDING,
         ];
         let plural = format!("{}s", projection.kind.to_lowercase());
         let namespaced = !cluster_scoped.contains(&projection.kind);
@@ -77,6 +79,7 @@ fn controls() -> Vec<(&'static str, Arc<ControlSpec>)> {
         ("workload", spec(json!({"workload": {"require": ["NoPrivileged"]}}))),
         ("workload-in-scope", scoped(json!({"workload": {"require": ["NoPrivileged"]}}))),
         ("pod-security", scoped(json!({"podSecurity": {"minimum": "baseline"}}))),
+        ("guards", spec(json!({"guards": {}}))),
         ("ingress", spec(json!({"encryption": {"ingress": {"minValidity": "30d"}}}))),
         ("certificates", spec(json!({"encryption": {"certificates": {"minValidity": "30d"}}}))),
         ("backup", spec(json!({"backup": {"of": "PersistentVolumeClaims", "maxAge": "24h"}}))),
@@ -184,7 +187,22 @@ fn object() -> impl Strategy<Value = Value> {
     prop_oneof![
         9 => prop_oneof![workload, pod, space, ingress, certificate, claim, cron, map],
         4 => access(),
+        1 => guard(),
     ]
+}
+
+/// A policy or a binding of ours, as shipped or weaker, or somebody else's.
+fn guard() -> impl Strategy<Value = Value> {
+    (prop::sample::select(guards::shipped()), any::<bool>(), any::<bool>()).prop_map(
+        |(shipped, ours, weaker)| {
+            let mut spec = shipped.spec.clone();
+            if weaker {
+                spec["validationActions"] = json!(["Warn"]);
+            }
+            json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": shipped.kind,
+                "metadata": {"name": if ours { shipped.name.as_str() } else { "other" }}, "spec": spec})
+        },
+    )
 }
 
 /// Roles, bindings and accounts: one of the roles can't be read, and two give a right only together.
@@ -259,6 +277,7 @@ fn step() -> impl Strategy<Value = Step> {
         "RoleBinding",
         "ServiceAccount",
         "ConfigMap",
+        "ValidatingAdmissionPolicyBinding",
     ];
     prop_oneof![
         8 => object().prop_map(Step::Put),

@@ -71,18 +71,19 @@ pub fn read_guard(kind: &str, name: &str, spec: &Value) -> Option<GuardFacts> {
 }
 
 impl GuardFacts {
-    /// Why the guard does not do what it should. None: it does. `namespace` is the operator's.
+    /// Why the guard may not do what it should. None if it does. `namespace` is the operator's.
     pub fn fault(&self, kind: &str, namespace: &str) -> Option<String> {
-        let is_elsewhere = kind == BINDING
-            && self
-                .parameters
-                .as_deref()
-                .is_some_and(|at| at != namespace && at != SHIPPED_NAMESPACE);
-        let parameters = is_elsewhere.then_some("spec.paramRef.namespace");
-        let field = self.difference.as_deref().or(parameters)?;
-        Some(format!(
-            "{field} is not as this version of the operator ships it: kubectl apply -k config/admission"
-        ))
+        if let Some(field) = &self.difference {
+            return Some(format!(
+                "{field} differs from what this version of the operator ships: kubectl apply -k config/admission"
+            ));
+        }
+        let at = self.parameters.as_deref().filter(|_| kind == BINDING)?;
+        (at != namespace).then(|| {
+            format!(
+                "spec.paramRef.namespace is {at}: set it to the operator's, {namespace}, where the ConfigMap is that says who may write for others"
+            )
+        })
     }
 }
 
@@ -170,8 +171,8 @@ mod tests {
             spec["paramRef"]["namespace"] = at.into();
             read_guard(BINDING, name, &spec).unwrap().fault(BINDING, "audit")
         };
-        assert_eq!((fault("audit"), fault(SHIPPED_NAMESPACE)), (None, None));
-        assert!(fault("mine").unwrap().starts_with("spec.paramRef.namespace is not as"));
+        assert_eq!(fault("audit"), None);
+        assert!(fault("mine").unwrap().starts_with("spec.paramRef.namespace is mine: set"));
         assert_eq!(read_guard(BINDING, "another", &json!({})), None);
     }
 

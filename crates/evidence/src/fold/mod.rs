@@ -30,7 +30,7 @@ use super::{
 
 /// The version of the form in which a snapshot keeps a [`LogState`]. A snapshot of another version is
 /// made again from the log.
-pub const STATE_VERSION: u32 = 3;
+pub const STATE_VERSION: u32 = 4;
 
 /// Deleted controls whose occurrences are remembered, the newest: a control that is deleted and
 /// declared again does not get its missed occurrences back.
@@ -50,6 +50,8 @@ pub struct RunningOperator {
     pub epoch: u64,
     /// The entry that says so.
     pub entry: u64,
+    /// Until when somebody certainly looked before it began. None of the first operator of a log.
+    pub watched_before: Option<Timestamp>,
 }
 
 /// What the log says of the present.
@@ -59,6 +61,9 @@ pub struct LogState {
     size: u64,
     epoch: u64,
     last_at: Option<Timestamp>,
+    /// Until when somebody certainly looked. What an operator writes as it starts, also of the time
+    /// before, is no sign of that.
+    watched_until: Option<Timestamp>,
     operator: Option<RunningOperator>,
     controls: BTreeMap<String, ControlState>,
     /// By kind and name: a map of JSON has texts for keys.
@@ -81,6 +86,11 @@ impl LogState {
         // Both only rise: the clock may be set back, and whoever asks wants the latest that is known.
         self.epoch = self.epoch.max(entry.epoch);
         self.last_at = self.last_at.max(Some(entry.at));
+        let starts =
+            matches!(&entry.data, Data::Operator(data) if data.event == OperatorEvent::Started);
+        if !starts && !matches!(entry.data, Data::Gap(_)) {
+            self.watched_until = self.watched_until.max(Some(entry.at));
+        }
         match &entry.data {
             Data::Verdict(data) => {
                 self.control_mut(&entry.subject).verdict(index, entry.at, data);
@@ -245,6 +255,7 @@ impl LogState {
                 since: entry.at,
                 epoch: entry.epoch,
                 entry: index,
+                watched_before: self.watched_until,
             }),
             OperatorEvent::Stopped => None,
             // Who writes of these goes on.

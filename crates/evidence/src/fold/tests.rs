@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::*;
 use crate::data::{
-    AttestationData, EntryFinding, Heartbeat, OccurrenceDates, OccurrencePhase, VerdictData,
+    AttestationData, EntryFinding, GapCause, GapData, Heartbeat, OccurrenceDates, OccurrencePhase,
+    VerdictData,
 };
 use comptroller_vocabulary::{ResourceRef, Severity, State};
 
@@ -252,6 +253,13 @@ fn the_operator_runs_until_it_stops() {
     assert_eq!(running.operator().map(|operator| operator.since), Some(at(0)));
     entries.push(operator(at(5), OperatorEvent::Stopped));
     assert_eq!(folded(&entries).operator(), None);
+    // What the next one writes as it starts does not say that anybody looked until then.
+    let gap = GapData::between(at(5), at(90), GapCause::Stopped, String::new());
+    entries.push(Entry { data: Data::Gap(gap), ..operator(at(90), OperatorEvent::Started) });
+    entries.push(operator(at(90), OperatorEvent::Started));
+    let next = folded(&entries);
+    assert_eq!(next.operator().map(|one| one.watched_before), Some(Some(at(5))));
+    assert_eq!(running.operator().and_then(|one| one.watched_before), None);
 }
 
 #[test]

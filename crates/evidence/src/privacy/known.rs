@@ -1,6 +1,6 @@
 //! The people whom the cluster knows, and where a text names one. Pure.
 
-use std::collections::HashMap;
+use std::{cmp::Ordering, sync::Arc};
 
 use super::{PSEUDONYM, is_person, is_word};
 
@@ -12,25 +12,39 @@ const KINDS: [&str; 6] =
 /// How a text ends that was cut.
 const CUT: char = '…';
 
-/// The identities of people that the facts know: users of bindings, authors of records.
+/// The identities of people that the facts know: users of bindings, authors of records. A cluster may
+/// name a hundred thousand, so the lists are shared and hold each name once.
 #[derive(Clone, Debug, Default)]
 pub struct KnownPeople {
-    /// By their first word, the longest first: one may begin with another.
-    by_first_word: HashMap<String, Vec<String>>,
+    /// Each in the order of [`order`].
+    lists: Vec<Arc<[Arc<str>]>>,
 }
 
 impl KnownPeople {
     /// Those with these names; parts of Kubernetes are none.
-    pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
-        let mut by_first_word: HashMap<String, Vec<String>> = HashMap::new();
-        for name in names.into_iter().map(Into::into).filter(|name: &String| is_person(name)) {
-            by_first_word.entry(first_word(&name).to_owned()).or_default().push(name);
+    pub fn new<S: Into<Arc<str>>>(names: impl IntoIterator<Item = S>) -> Self {
+        Self::default().and(names)
+    }
+
+    /// These people, too.
+    #[must_use]
+    pub fn and<S: Into<Arc<str>>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        let names = names.into_iter().map(Into::into);
+        let mut people: Vec<Arc<str>> = names.filter(|name| is_person(name)).collect();
+        people.sort_unstable_by(|a, b| order(a, b));
+        people.dedup();
+        if !people.is_empty() {
+            self.lists.push(people.into());
         }
-        for names in by_first_word.values_mut() {
-            names.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-            names.dedup();
-        }
-        Self { by_first_word }
+        self
+    }
+
+    /// The people whose names begin with this word.
+    fn beginning_with(&self, word: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.lists.iter().flat_map(move |list| {
+            let from = list.partition_point(|name| first_word(name) < word);
+            list.iter().skip(from).take_while(move |name| first_word(name) == word)
+        })
     }
 
     /// Replaces everybody whom a text names, in one pass.
@@ -59,19 +73,24 @@ impl KnownPeople {
 
     /// The person whose name a text begins with; of a text that was cut, what is left of the name.
     fn at_start<'t>(&self, text: &'t str) -> Option<&'t str> {
-        let whole = |name: &String| {
-            let after = text.strip_prefix(name.as_str())?;
-            let ends = !after.chars().next().is_some_and(is_word);
-            ends.then(|| &text[..name.len()])
+        let is_whole = |name: &&Arc<str>| {
+            let after = text.strip_prefix(&***name);
+            after.is_some_and(|after| !after.chars().next().is_some_and(is_word))
         };
-        let candidates = self.by_first_word.get(first_word(text));
-        let found = candidates.and_then(|names| names.iter().find_map(whole));
-        found.or_else(|| {
-            let left = text.strip_suffix(CUT).filter(|left| !left.is_empty())?;
-            let is_cut = |name: &&String| name.len() > left.len() && name.starts_with(left);
-            self.by_first_word.values().flatten().find(is_cut).map(|_| text)
-        })
+        // One name may begin with another.
+        let found = self.beginning_with(first_word(text)).filter(is_whole).map(|name| name.len());
+        if let Some(length) = found.max() {
+            return text.get(..length);
+        }
+        let left = text.strip_suffix(CUT).filter(|left| !left.is_empty())?;
+        let mut all = self.lists.iter().flat_map(|list| list.iter());
+        all.any(|name| name.len() > left.len() && name.starts_with(left)).then_some(text)
     }
+}
+
+/// By the first word, so that the names beginning with one lie together.
+fn order(a: &str, b: &str) -> Ordering {
+    first_word(a).cmp(first_word(b)).then_with(|| a.cmp(b))
 }
 
 /// The word that a text begins with; empty if it begins with another character.

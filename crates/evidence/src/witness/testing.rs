@@ -1,6 +1,10 @@
 //! A witness for tests.
 
-#![allow(clippy::unwrap_used, reason = "what fails there fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "what fails there fails the test"
+)]
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ed25519_dalek::{Signer as _, SigningKey as Ed25519};

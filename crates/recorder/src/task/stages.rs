@@ -149,7 +149,14 @@ impl Recorder {
         self.epoch = Some(epoch);
         self.own = own.or_else(|| {
             let (instance, version) = (self.config.instance.clone(), VERSION.to_owned());
-            Some(RunningOperator { instance, version, since: now, epoch, entry: 0 })
+            Some(RunningOperator {
+                instance,
+                version,
+                since: now,
+                epoch,
+                entry: 0,
+                watched_before: None,
+            })
         });
         let verifier = key.verifier();
         let mut open = Open { writer, key, verifier, store, epoch, kept: 0 };

@@ -239,7 +239,7 @@ fn summary(readiness: &ReadinessReport) -> String {
     if counts.not_covered > 0 {
         let _ = write!(
             text,
-            "\nOf those not covered, the cluster can prove {} and contribute to {}; {} are for people only.",
+            "\nOf those not covered, the cluster can answer for {} and contribute to {}; {} are for people only.",
             open(EvidenceSource::Cluster),
             open(EvidenceSource::Both),
             open(EvidenceSource::Human),

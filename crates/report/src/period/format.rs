@@ -45,6 +45,11 @@ impl PeriodFormat {
         matches!(self.writer, Render::Samples(_))
     }
 
+    /// Whether it names the stored lists of the whole period, and not only those of its ends.
+    pub fn cites_all_lists(&self) -> bool {
+        self.needs_samples() || self.name == super::json::FORMAT.name
+    }
+
     /// Writes a report. The sheet is needed where [`Self::needs_samples`] says so.
     pub fn render(
         &self,

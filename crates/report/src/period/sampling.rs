@@ -14,9 +14,11 @@ use super::{
     model::{ControlReport, PeriodReport, Provenance, ReportedItem, Span},
 };
 use crate::spreadsheet::CsvTable;
+use comptroller_core::api::Duration;
 use comptroller_evidence::{
     data::OccurrencePhase,
-    sample::{self, Sample, Size, SizeTable},
+    sample::{self, Sample, Size},
+    sample_table::{Frequency, SampleTable},
 };
 use comptroller_vocabulary::canonical;
 
@@ -31,10 +33,12 @@ pub(super) const FORMAT: PeriodFormat = PeriodFormat::new(
 #[derive(Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct SamplingSheet {
-    /// The seed of every sample.
-    pub seed: String,
-    /// How many are drawn, as `4:all,50:5,250:10%,25`.
-    pub size_table: String,
+    /// The seed of every sample, where somebody gave one; otherwise each has its own, which nobody picked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<String>,
+    /// How many are drawn.
+    #[serde(skip)]
+    pub table: SampleTable,
     /// Each control, by name.
     pub controls: Vec<ControlSample>,
 }
@@ -71,30 +75,27 @@ pub struct ControlSample {
     /// Why there is no sample, or not of all; None where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
+    /// How often the control is performed.
+    #[serde(skip)]
+    frequency: Frequency,
     /// The items, one a line.
     #[serde(skip)]
     items: BTreeSet<String>,
-}
-
-/// The seed where nobody gives one, the digest of the checkpoint: nobody knew it before the log was
-/// written. An auditor who wants to be sure gives their own.
-pub fn default_seed(checkpoint: &str) -> String {
-    canonical::sha256(checkpoint.as_bytes())
 }
 
 impl SamplingSheet {
     /// A sheet for what was in each population at some time of the period. Those of human controls,
     /// their occurrences, are drawn from at once; lists that lie beside the log are
     /// [read](Self::read) and [drawn from](Self::draw) later.
-    pub fn new(report: &PeriodReport, seed: &str, table: &SizeTable) -> Self {
-        let mut sheet =
-            Self { seed: seed.to_owned(), size_table: table.to_string(), controls: Vec::new() };
+    pub fn new(report: &PeriodReport, seed: Option<&str>, table: &SampleTable) -> Self {
+        let (seed, table) = (seed.map(str::to_owned), table.clone());
+        let mut sheet = Self { seed, table, controls: Vec::new() };
         let window = bounds(report);
         for control in &report.controls {
             let row = if control.occurrences.is_empty() {
                 sample_of_lists(control, &report.provenance, window)
             } else {
-                Some(sample_of_occurrences(control, window, seed, table))
+                Some(sheet.sample_of_occurrences(control, window))
             };
             sheet.controls.extend(row);
         }
@@ -118,14 +119,15 @@ impl SamplingSheet {
     }
 
     /// Draws from the lists that were read and from what came between them.
-    pub fn draw(&mut self, table: &SizeTable) {
-        for row in self.controls.iter_mut().filter(|row| row.sample.is_none()) {
+    pub fn draw(&mut self) {
+        let Self { seed, table, controls } = self;
+        for row in controls.iter_mut().filter(|row| row.sample.is_none()) {
             drop_without_uid(&mut row.items);
             if row.items.is_empty() {
                 continue;
             }
             let list: String = row.items.iter().flat_map(|item| [item.as_str(), "\n"]).collect();
-            let sample = sample::draw(&list, &self.seed, &Size::Table(table.clone()));
+            let sample = drawn(&list, seed.as_deref(), table, row);
             row.population = sample.population;
             row.digest = Some(sample.population_digest.clone());
             row.sample = Some(sample);
@@ -137,6 +139,13 @@ impl SamplingSheet {
                 )),
             };
         }
+    }
+
+    /// The name of the table and its rows, or the rows alone.
+    fn size_table(&self, row: &ControlSample) -> String {
+        let rows = self.table.sizes(row.frequency).to_string();
+        let table = self.table.to_string();
+        if table == rows { rows } else { format!("{table}: {rows}") }
     }
 
     /// Writes it as a table: a row for each item, with room for what the auditor finds.
@@ -181,6 +190,8 @@ impl SamplingSheet {
         hash: &str,
         note: &str,
     ) -> [String; 14] {
+        let drawn = row.sample.as_ref().map(|sample| &sample.seed);
+        let seed = drawn.or(self.seed.as_ref());
         [
             row.control.clone(),
             row.from.to_string(),
@@ -188,8 +199,8 @@ impl SamplingSheet {
             row.population.to_string(),
             row.digest.clone().unwrap_or_default(),
             row.entry.map(|entry| entry.to_string()).unwrap_or_default(),
-            self.seed.clone(),
-            self.size_table.clone(),
+            seed.cloned().unwrap_or_default(),
+            self.size_table(row),
             line.to_owned(),
             item.to_owned(),
             hash.to_owned(),
@@ -197,6 +208,68 @@ impl SamplingSheet {
             note.to_owned(),
             row.command.clone().unwrap_or_default(),
         ]
+    }
+
+    /// The population of a human control is the list of its occurrences whose time is over.
+    fn sample_of_occurrences(
+        &self,
+        control: &ControlReport,
+        (from, to): (Timestamp, Timestamp),
+    ) -> ControlSample {
+        // One that is still open may yet be attested, and would be another item tomorrow.
+        let over = control
+            .occurrences
+            .iter()
+            .filter(|one| !matches!(one.phase, OccurrencePhase::Scheduled | OccurrencePhase::Open));
+        let mut list = String::new();
+        for occurrence in over {
+            list.push_str(&occurrence.period);
+            list.push('\n');
+        }
+        let mut row = ControlSample {
+            control: control.name.clone(),
+            from,
+            to,
+            population: 0,
+            digest: None,
+            lists: BTreeSet::new(),
+            unread: BTreeSet::new(),
+            entry: None,
+            command: None,
+            sample: None,
+            missing: None,
+            frequency: frequency(control),
+            items: BTreeSet::new(),
+        };
+        let sample = drawn(&list, self.seed.as_deref(), &self.table, &row);
+        row.missing = (sample.population == 0).then(|| "no occurrence of it was over".to_owned());
+        row.population = sample.population;
+        row.digest = Some(sample.population_digest.clone());
+        row.sample = Some(sample);
+        row
+    }
+}
+
+/// A sample by the seed that was given, or by that which follows from the population.
+fn drawn(list: &str, seed: Option<&str>, table: &SampleTable, row: &ControlSample) -> Sample {
+    let derived = || {
+        let digest = canonical::sha256(list.as_bytes());
+        sample::derived_seed(row.from, row.to, &row.control, &digest)
+    };
+    let seed = seed.map_or_else(derived, str::to_owned);
+    sample::draw(list, &seed, &Size::Table(table.sizes(row.frequency)))
+}
+
+/// How often a control is performed: as its newest spec says, or whenever something changes.
+fn frequency(control: &ControlReport) -> Frequency {
+    let every = control.specs.last().and_then(|version| {
+        let every = version.spec.pointer("/test/attestation/every")?.as_str()?;
+        every.parse::<Duration>().ok()?.calendar_months()
+    });
+    match every {
+        Some(months) => Frequency::of_months(months),
+        None if control.is_attested() => Frequency::Monthly,
+        None => Frequency::ManyADay,
     }
 }
 
@@ -269,42 +342,8 @@ fn sample_of_lists(
         command: Some(provenance.command.clone()),
         sample: None,
         missing: Some(missing.to_owned()),
+        frequency: frequency(control),
         // What left in the window was in the population at its beginning, whatever the lists say.
         items: window.moves.iter().map(|one| line_of(&one.item)).collect(),
     })
-}
-
-/// The population of a human control is the list of its occurrences whose time is over.
-fn sample_of_occurrences(
-    control: &ControlReport,
-    (from, to): (Timestamp, Timestamp),
-    seed: &str,
-    table: &SizeTable,
-) -> ControlSample {
-    // One that is still open may yet be attested, and would be another item tomorrow.
-    let over = control
-        .occurrences
-        .iter()
-        .filter(|one| !matches!(one.phase, OccurrencePhase::Scheduled | OccurrencePhase::Open));
-    let mut list = String::new();
-    for occurrence in over {
-        list.push_str(&occurrence.period);
-        list.push('\n');
-    }
-    let sample = sample::draw(&list, seed, &Size::Table(table.clone()));
-    let missing = (sample.population == 0).then(|| "no occurrence of it was over".to_owned());
-    ControlSample {
-        control: control.name.clone(),
-        from,
-        to,
-        population: sample.population,
-        digest: Some(sample.population_digest.clone()),
-        lists: BTreeSet::new(),
-        unread: BTreeSet::new(),
-        entry: None,
-        command: None,
-        sample: Some(sample),
-        missing,
-        items: BTreeSet::new(),
-    }
 }

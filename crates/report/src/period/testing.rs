@@ -66,7 +66,19 @@ pub fn type_one() -> PeriodReport {
             "NoFindings",
         )];
         control.population_start = None;
+        if let Some(end) = &mut control.population_end {
+            end.at = at("2026-09-30T11:40:00Z");
+        }
+        control.coverage = Coverage::default();
+        control.basis =
+            "As of the date, every item that it judges was as its spec asks.".to_owned();
+        for version in &mut control.specs {
+            version.to = as_of;
+        }
     }
+    report.summary = summary(&report.controls, 95);
+    report.log.days = 1;
+    report.criteria = criteria(&[Category::Availability], &report.controls, (as_of, as_of), 95);
     report.gaps.clear();
     report.exceptions.clear();
     report

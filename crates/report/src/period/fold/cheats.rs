@@ -406,12 +406,57 @@ fn a_period_is_known_when_somebody_looked_after_it() {
         heartbeat("c", at(16, 30), State::Passing, 20),
     ]) {
         fold.apply(index, &entry);
-        known.push(fold.is_known());
+        known.push(fold.closes_at());
     }
-    assert_eq!(known, [false, false, false, true]);
+    let settled = at(16, 30) + SignedDuration::from_secs(15);
+    assert_eq!(known, [None, None, None, Some(settled)]);
     let mut early = PeriodFold::new(span(), &[]);
     early.apply(0, &heartbeat("c", at(16, 0), State::Passing, 20));
-    assert!(!early.is_known(), "within {CLOSING_GRACE} of the end");
+    assert_eq!(early.closes_at(), None, "within {CLOSING_GRACE} of the end");
+}
+
+#[test]
+fn a_period_closes_by_the_api_server_s_time_where_the_log_has_it() {
+    /// Minutes after the end: as dated, and by the API server. When it may close, in seconds after it.
+    type Case<'a> = (&'a [(i64, Option<i64>)], Option<i64>);
+    let end = at(16, 0);
+    let minutes = |count| end + SignedDuration::from_mins(count);
+    let table: [Case<'_>; 6] = [
+        (&[], None),
+        (&[(-1, Some(-1)), (0, Some(0)), (9, Some(9))], None),
+        (&[(-1, Some(-1)), (10, Some(10)), (90, Some(90))], Some(615)),
+        // An operator whose clock is a day ahead dates entries beyond the end.
+        (&[(1440, Some(-15)), (1441, None), (1442, Some(9))], None),
+        (&[(1440, Some(-15)), (1441, Some(11))], Some(675)),
+        // A log of an older version has no other time.
+        (&[(-1, None), (20, None)], Some(1215)),
+    ];
+    for (entries, closes) in table {
+        let mut fold = PeriodFold::new(span(), &[]);
+        for (index, (dated, server)) in (0..).zip(entries) {
+            let mut entry = heartbeat("c", minutes(*dated), State::Passing, 20);
+            entry.clock.server = server.map(minutes);
+            fold.apply(index, &entry);
+        }
+        let expected = closes.map(|seconds| end + SignedDuration::from_secs(seconds));
+        assert_eq!(fold.closes_at(), expected, "{entries:?}");
+    }
+}
+
+#[test]
+fn what_is_appended_with_the_first_look_after_a_time_when_nobody_did_still_counts() {
+    let looked = |control: &str, minute| heartbeat(control, at(16, minute), State::Passing, 20);
+    let seen = |control: &str| verdict(control, at(15, 55), State::Passing, vec![], vec![]);
+    let entries = |late: Timestamp| {
+        let mut gap = gap_of("d", at(15, 56), at(16, 29));
+        gap.at = late;
+        vec![seen("c"), seen("d"), looked("c", 30), gap, looked("d", 31)]
+    };
+    for (late, count) in [(at(16, 30), 1), (at(16, 31), 0)] {
+        let report = fold(Span::TypeII { from: at(15, 55), to: at(16, 0) }, &entries(late));
+        let gaps = report.gaps.iter().filter(|gap| gap.controls == ["d"]).count();
+        assert_eq!(gaps, count, "{late}: {:?}", report.gaps);
+    }
 }
 
 #[test]

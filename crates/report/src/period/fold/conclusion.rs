@@ -31,6 +31,8 @@ pub(super) struct Grounds<'a> {
     /// How people performed it; None of what the cluster answers for.
     pub(super) performance: Option<Performance>,
     pub(super) minimum_observation: u8,
+    /// Whether it is about a moment: then nothing is said of a period.
+    pub(super) instant: bool,
 }
 
 /// A deviation is one however little was observed. Everything else is said only on enough evidence,
@@ -44,7 +46,11 @@ pub(super) fn conclude(grounds: &Grounds<'_>) -> (Conclusion, String) {
     }
     match grounds.performance {
         Some(Performance::NotDue) => {
-            return (Conclusion::NotDue, "No occurrence was due in the period.".to_owned());
+            let basis = match grounds.instant {
+                false => "No occurrence was due in the period.",
+                true => "As of the date, no occurrence was due.",
+            };
+            return (Conclusion::NotDue, basis.to_owned());
         }
         Some(Performance::Waived) => {
             let basis = "An occurrence was waived rather than performed.";
@@ -62,10 +68,18 @@ pub(super) fn conclude(grounds: &Grounds<'_>) -> (Conclusion, String) {
         return (Conclusion::NotDeterminable, basis);
     }
     if grounds.performance.is_some() || was(grounds, State::Passing) {
-        let basis = "Enough was observed, and nothing in it was a deviation.";
+        let basis = match (grounds.instant, grounds.performance) {
+            (false, _) => "Enough was observed, and nothing in it was a deviation.",
+            (true, Some(_)) => "As of the date, every occurrence that was due was performed.",
+            (true, None) => "As of the date, every item that it judges was as its spec asks.",
+        };
         return (Conclusion::NoDeviationObserved, basis.to_owned());
     }
-    (Conclusion::NotDue, "Nothing was in its scope in the period.".to_owned())
+    let basis = match grounds.instant {
+        false => "Nothing was in its scope in the period.",
+        true => "As of the date, nothing was in its scope.",
+    };
+    (Conclusion::NotDue, basis.to_owned())
 }
 
 fn was(grounds: &Grounds<'_>, state: State) -> bool {
@@ -81,9 +95,15 @@ fn deviated(grounds: &Grounds<'_>) -> Option<String> {
         } else {
             format!("{count} deviations were")
         };
-        return Some(format!("{all} observed, of which {open} nobody saw mended by the end."));
+        return Some(if grounds.instant {
+            format!("{all} open as of the date.")
+        } else {
+            format!("{all} observed, of which {open} nobody saw mended by the end.")
+        });
     }
-    was(grounds, State::Failing).then(|| "It failed for a time.".to_owned())
+    let failed =
+        if grounds.instant { "As of the date it failed." } else { "It failed for a time." };
+    was(grounds, State::Failing).then(|| failed.to_owned())
 }
 
 fn undetermined(grounds: &Grounds<'_>) -> Option<String> {

@@ -18,7 +18,7 @@ use super::{
     timeline::{Gaps, Segment, Timeline, coverage, is_evidence},
 };
 use crate::period::model::{
-    ControlReport, Coverage, DEVIATION_RULE, Deviation, ExceptedFinding, Interval, SpecChange,
+    ControlReport, Coverage, Deviation, DeviationRule, ExceptedFinding, Interval, SpecChange,
     Suspension,
 };
 use comptroller_core::api::State;
@@ -58,6 +58,7 @@ pub(super) struct Finishing<'a> {
     pub(super) lapses: &'a Lapses,
     pub(super) unbound_approvals: &'a UnboundApprovals,
     pub(super) minimum_observation: u8,
+    pub(super) deviation_rule: &'a DeviationRule,
 }
 
 impl ControlFold {
@@ -233,7 +234,7 @@ impl ControlFold {
         context.responses.join(name, context.lapses, &mut deviations);
         let population = [&population_start, &population_end].into_iter().flatten();
         let judged = population.map(|one| one.count).max().unwrap_or_default();
-        let deviation_pattern = pattern::classify(&DEVIATION_RULE, &mut deviations, judged);
+        let deviation_pattern = pattern::classify(context.deviation_rule, &mut deviations, judged);
         let excepted_findings = self.deviations.excepted(window);
         let out_of_scope = self.population.out_of_scope(window);
         let suspensions = suspensions(&self.specs, context.approvals, window);
@@ -257,6 +258,7 @@ impl ControlFold {
             recreated: recreated(&existences, context.approvals),
             performance,
             minimum_observation: context.minimum_observation,
+            instant: window.instant,
         });
         let gaps = self.gaps(name, &existences, &intervals, &suspensions, window);
         let report = ControlReport {

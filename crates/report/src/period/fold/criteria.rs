@@ -70,7 +70,7 @@ impl Scope {
             }
         }
         let mut conclusion = criterion_conclusion(row.source, &serving);
-        let mut basis = basis(conclusion, &mapping, &serving, controls);
+        let mut basis = self.basis(conclusion, &mapping, &serving, controls);
         if conclusion != Conclusion::DeviationObserved && !mapping.is_empty() {
             if let Some(control) = elsewhere {
                 conclusion = Conclusion::NotDeterminable;
@@ -152,6 +152,71 @@ impl Scope {
         };
         coverage.reaches(self.minimum_observation)
     }
+
+    fn basis(
+        &self,
+        conclusion: Conclusion,
+        mapping: &[MappingInterval],
+        serving: &[ServingControl],
+        controls: &[ControlReport],
+    ) -> String {
+        if mapping.is_empty() {
+            return "No control serves it.".to_owned();
+        }
+        // A report as of a date says nothing of a period.
+        let is_instant = self.window.0 == self.window.1;
+        let words =
+            |period: &'static str, date: &'static str| if is_instant { date } else { period };
+        let list = |what: &str, names: &[&str]| format!("{what}: {}.", names.join(", "));
+        let named = named(mapping, conclusion);
+        match conclusion {
+            Conclusion::NoDeviationObserved => words(
+                "No deviation was observed of the controls that serve it.",
+                "The controls that serve it were implemented as of the date.",
+            )
+            .to_owned(),
+            Conclusion::DeviationObserved => {
+                list(words("Deviated", "Not implemented as designed"), &named)
+            }
+            Conclusion::AcceptedRisk => list(
+                words(
+                    "Without a deviation only by accepted risk",
+                    "Implemented but for accepted risk",
+                ),
+                &named,
+            ),
+            Conclusion::NotDue => words(
+                "Nothing that serves it was due in the period.",
+                "As of the date, there was nothing to apply what serves it to.",
+            )
+            .to_owned(),
+            Conclusion::NotDeterminable => {
+                let never = mapping.iter().zip(serving).filter(|(_, control)| !control.performed);
+                let never: Vec<&str> = never.map(|(one, _)| one.control.as_str()).collect();
+                if !never.is_empty() {
+                    list("Never performed", &never)
+                } else if !named.is_empty() {
+                    list("Not determinable", &named)
+                } else if controls.is_empty() {
+                    "No control was in force.".to_owned()
+                } else {
+                    words(
+                        "Only people can show it, and no procedure that serves it was performed in the period.",
+                        "Only people can show it, and no procedure that serves it was performed by then.",
+                    )
+                    .to_owned()
+                }
+            }
+        }
+    }
+}
+
+/// The controls of which this is concluded, each once.
+fn named(mapping: &[MappingInterval], wanted: Conclusion) -> Vec<&str> {
+    let concluded = mapping.iter().filter(|one| one.conclusion == wanted);
+    let mut names: Vec<&str> = concluded.map(|one| one.control.as_str()).collect();
+    names.dedup();
+    names
 }
 
 /// When a control served a criterion, by time.
@@ -190,51 +255,6 @@ fn deviated(control: &ControlReport, (from, to): (Timestamp, Timestamp)) -> bool
             one.state == Some(comptroller_core::api::State::Failing)
                 && (touches(one.from, Some(one.to)) || from == to)
         })
-}
-
-fn basis(
-    conclusion: Conclusion,
-    mapping: &[MappingInterval],
-    serving: &[ServingControl],
-    controls: &[ControlReport],
-) -> String {
-    let named = |wanted: Conclusion| {
-        let mut names: Vec<&str> = mapping
-            .iter()
-            .filter(|one| one.conclusion == wanted)
-            .map(|one| one.control.as_str())
-            .collect();
-        names.dedup();
-        names.join(", ")
-    };
-    let never: Vec<&str> = mapping
-        .iter()
-        .zip(serving)
-        .filter(|(_, control)| !control.performed)
-        .map(|(one, _)| one.control.as_str())
-        .collect();
-    match conclusion {
-        _ if mapping.is_empty() => "No control serves it.".to_owned(),
-        Conclusion::NoDeviationObserved => {
-            "No deviation was observed of the controls that serve it.".to_owned()
-        }
-        Conclusion::DeviationObserved => format!("Deviated: {}.", named(conclusion)),
-        Conclusion::AcceptedRisk => {
-            format!("Without a deviation only by accepted risk: {}.", named(conclusion))
-        }
-        Conclusion::NotDue => "Nothing that serves it was due in the period.".to_owned(),
-        Conclusion::NotDeterminable if !never.is_empty() => {
-            format!("Never performed: {}.", never.join(", "))
-        }
-        Conclusion::NotDeterminable if !named(conclusion).is_empty() => {
-            format!("Not determinable: {}.", named(conclusion))
-        }
-        Conclusion::NotDeterminable if controls.is_empty() => "No control was in force.".to_owned(),
-        Conclusion::NotDeterminable => {
-            "Only people can show it, and no procedure that serves it was performed in the period."
-                .to_owned()
-        }
-    }
 }
 
 #[cfg(test)]

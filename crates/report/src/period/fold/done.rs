@@ -53,7 +53,8 @@ fn judged(kind: TestKind, test: &Value) -> String {
         }
         TestKind::Cel => {
             let count = test.get("validations").and_then(Value::as_array).map_or(0, Vec::len);
-            format!("Every resource that the test names was judged by {count} CEL expression(s)")
+            let expressions = counted(count, "CEL expression");
+            format!("Every resource that the test names was judged by {expressions}")
         }
         TestKind::Guards => {
             "Every admission policy that binds records to their authors, and its binding, was compared with what this version of the operator ships".to_owned()
@@ -62,13 +63,17 @@ fn judged(kind: TestKind, test: &Value) -> String {
     }
 }
 
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 fn attested(test: &Value) -> String {
     let every = text(test, "every").map(|every| format!(" every {every}")).unwrap_or_default();
     let open =
         text(test, "openFor").map(|time| format!(", each time within {time}")).unwrap_or_default();
     let grace = text(test, "grace").map(|time| format!(" and {time} of grace")).unwrap_or_default();
     format!(
-        "People performed the procedure{every} and attested to it{open}{grace}; the operator kept the calendar and the records."
+        "People are to perform the procedure{every} and to attest to it{open}{grace}; the operator kept the calendar and the records."
     )
 }
 
@@ -89,7 +94,7 @@ fn scope(spec: &Value) -> String {
         left_out.push(format!("the namespaces {}", named.join(", ")));
     }
     if others > 0 {
-        left_out.push(format!("{others} exclusion(s) with a reason"));
+        left_out.push(format!("{} with a reason", counted(others, "exclusion")));
     }
     if !left_out.is_empty() {
         scope.push_str(" without ");
@@ -115,7 +120,7 @@ mod tests {
                 "heartbeat": "10m", "test": {"workload": {}},
                 "scope": {"excludeNamespaces": ["a", "b"], "exclude": [{"namespace": "c"}]},
             })),
-            "Every workload was judged by what the test requires of its pods and images in the whole cluster without the namespaces a, b and 1 exclusion(s) with a reason, on each change that the API server announced, and confirmed in the log at least every 10m."
+            "Every workload was judged by what the test requires of its pods and images in the whole cluster without the namespaces a, b and 1 exclusion with a reason, on each change that the API server announced, and confirmed in the log at least every 10m."
         );
         assert!(what_was_done(&json!({"suspend": true})).starts_with("Nothing was judged"));
         assert!(what_was_done(&json!({})).starts_with("The log does not say"));

@@ -55,10 +55,16 @@ impl GuardsFold {
         if is_missing && guard.missing.is_none() {
             let why = data.spec.as_ref().and_then(|spec| spec.get("why")).and_then(Value::as_str);
             let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
-            let what = format!(
-                "{name} was not in force{why}: records that were written then are not bound to their authors"
-            );
-            guard.missing = Some(fact(at, index, what, Vec::new(), true));
+            // Without the list that a policy reads, it refuses everything.
+            let unbinds = is_policy(subject);
+            let what = if unbinds {
+                format!(
+                    "{name} was not in force{why}: records that were written then are not bound to their authors"
+                )
+            } else {
+                format!("{name} was not as it should be{why}")
+            };
+            guard.missing = Some(fact(at, index, what, Vec::new(), unbinds));
             guard.identity = None;
             let (guard, from) = (subject.clone(), at);
             lapses.push(SeenLapse { guard, from, until: None, entry: index });

@@ -25,6 +25,7 @@ mod responses;
 mod spec;
 mod suspensions;
 mod timeline;
+mod window;
 
 #[cfg(test)]
 mod cheats;
@@ -50,10 +51,11 @@ use self::{
     periods::PeriodsFold,
     responses::ResponsesFold,
     timeline::Gaps,
+    window::Window,
 };
 use super::model::{
-    Conclusion, ControlReport, Coverage, DEVIATION_RULE, PeriodReport, PeriodSummary, Provenance,
-    ReportPeriod, ReportedSystem, Span,
+    Conclusion, ControlReport, Coverage, DEVIATION_RULE, DeviationRule, PeriodReport,
+    PeriodSummary, Provenance, ReportPeriod, ReportedSystem, Span,
 };
 use comptroller_core::api::criteria::Category;
 use comptroller_evidence::{
@@ -68,12 +70,17 @@ pub const DEFAULT_MINIMUM_OBSERVATION: u8 = 95;
 /// How long after its end a period waits for entries about the time before it.
 pub const CLOSING_GRACE: SignedDuration = SignedDuration::from_mins(10);
 
+/// How long entries about the time before the end are taken once somebody looked after it: who starts again
+/// appends at once what became of the time when nobody looked, and not all of it in one piece.
+pub(super) const SETTLES: SignedDuration = SignedDuration::from_secs(15);
+
 /// A report in the making.
 #[derive(Clone, Debug)]
 pub struct PeriodFold {
     window: Window,
     categories: Vec<Category>,
     minimum_observation: u8,
+    deviation_rule: DeviationRule,
     controls: BTreeMap<String, ControlFold>,
     /// By name, those of one name by time.
     exceptions: BTreeMap<String, Vec<ExceptionFold>>,
@@ -86,52 +93,11 @@ pub struct PeriodFold {
     gaps: Vec<RecordedGap>,
     stopped: Option<(Timestamp, u64)>,
     clock_differs: Option<(Timestamp, u64)>,
-    /// What happened up to the end is known: nothing that follows changes the report.
-    known: bool,
-}
-
-/// The span in one form: of Type I, both ends are its time, and the time itself is in.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
-    pub(super) from: Timestamp,
-    pub(super) to: Timestamp,
-    pub(super) instant: bool,
-}
-
-impl Window {
-    pub(super) fn new(span: Span) -> Self {
-        match span {
-            Span::TypeI { as_of } => Self { from: as_of, to: as_of, instant: true },
-            Span::TypeII { from, to } => Self { from, to: to.max(from), instant: false },
-        }
-    }
-
-    /// Whether a time is after the last that the report looks at.
-    fn is_over(self, at: Timestamp) -> bool {
-        if self.instant { at > self.to } else { at >= self.to }
-    }
-
-    /// Whether a time from then until then has a part in it.
-    fn touches(self, from: Timestamp, until: Option<Timestamp>) -> bool {
-        // Entries have whole seconds, so that what came and went in the first one has no length.
-        !self.is_over(from) && (from >= self.from || until.is_none_or(|until| until > self.from))
-    }
-
-    /// The part of a time that lies within; None if there is none. At an instant, the whole time up
-    /// to it.
-    fn clip(self, from: Timestamp, to: Timestamp) -> Option<(Timestamp, Timestamp)> {
-        if self.instant {
-            return (from <= self.to && self.to < to).then_some((from, self.to));
-        }
-        let (from, to) = (from.max(self.from), to.min(self.to));
-        (from < to).then_some((from, to))
-    }
-
-    /// The window of a report that is made before the period is over: nobody can have looked at
-    /// what is yet to come.
-    fn until(self, now: Timestamp) -> Self {
-        if self.instant { self } else { Self { to: self.to.min(now).max(self.from), ..self } }
-    }
+    /// Whether an entry so far has the API server's time: then those without it prove nothing of when
+    /// they were written.
+    has_server_time: bool,
+    /// From when on nothing that follows changes the report: what happened up to the end is known.
+    closes_at: Option<Timestamp>,
 }
 
 impl PeriodFold {
@@ -142,6 +108,7 @@ impl PeriodFold {
             window: Window::new(span),
             categories: categories.to_vec(),
             minimum_observation: DEFAULT_MINIMUM_OBSERVATION,
+            deviation_rule: DEVIATION_RULE,
             controls: BTreeMap::new(),
             exceptions: BTreeMap::new(),
             responses: ResponsesFold::default(),
@@ -153,7 +120,8 @@ impl PeriodFold {
             gaps: Vec::new(),
             stopped: None,
             clock_differs: None,
-            known: false,
+            has_server_time: false,
+            closes_at: None,
         }
     }
 
@@ -164,16 +132,24 @@ impl PeriodFold {
         self
     }
 
-    /// Whether the log says what happened up to the end of the period: somebody looked after it, and
-    /// had time to write about the time before. Only then the period can close.
-    pub fn is_known(&self) -> bool {
-        self.known
+    /// The same with another rule by which deviations are told apart.
+    #[must_use]
+    pub fn with_deviation_rule(mut self, rule: DeviationRule) -> Self {
+        self.deviation_rule = rule;
+        self
+    }
+
+    /// When the period may close, by the API server's time where the log has it: somebody looked after its
+    /// end, and had time to write about the time before. None while the log does not say so.
+    pub fn closes_at(&self) -> Option<Timestamp> {
+        self.closes_at
     }
 
     /// Takes in an entry. They come in the order of the log, from its first one on, each once, with
     /// what is stored beside the log resolved; of a verdict that is not, nothing can be said.
     pub fn apply(&mut self, index: u64, entry: &Entry) {
         self.log.entry(index, entry, self.window);
+        self.has_server_time |= entry.clock.server.is_some();
         let Entry { at, subject, .. } = entry;
         if let Data::Object(EntryType::Response, change) = &entry.data {
             self.responses.change(index, *at, subject, change);
@@ -183,7 +159,7 @@ impl PeriodFold {
             self.audit_period(index, *at, subject, change);
             return;
         }
-        if self.known {
+        if self.closes_at.is_some_and(|closed| *at >= closed) {
             return;
         }
         if self.window.is_over(*at) {
@@ -243,10 +219,19 @@ impl PeriodFold {
                 _ => {}
             },
             // Who judges again has said why nobody did, if that was so.
-            Data::Verdict(_) | Data::Heartbeat(_) => {
-                self.known = entry.at.duration_since(self.window.to) >= CLOSING_GRACE;
-            }
+            Data::Verdict(_) | Data::Heartbeat(_) => self.looked(entry),
+            // Without a control nobody ever looks.
+            _ if self.controls.is_empty() => self.looked(entry),
             _ => {}
+        }
+    }
+
+    /// Somebody looked after the end. A clock that is ahead must not close a period early.
+    fn looked(&mut self, entry: &Entry) {
+        let time = if self.has_server_time { entry.clock.server } else { Some(entry.at) };
+        let late = time.filter(|time| time.duration_since(self.window.to) >= CLOSING_GRACE);
+        if let Some(closes) = late.and_then(|time| time.checked_add(SETTLES).ok()) {
+            self.closes_at.get_or_insert(closes);
         }
     }
 
@@ -350,6 +335,7 @@ impl PeriodFold {
                 lapses: &lapses,
                 unbound_approvals: &unbound_approvals,
                 minimum_observation: self.minimum_observation,
+                deviation_rule: &self.deviation_rule,
             };
             if let Some((report, gaps)) = control.report(&context) {
                 controls.push(report);
@@ -365,7 +351,7 @@ impl PeriodFold {
             system_description: self.systems.get(&period.name).cloned().unwrap_or_default(),
             log: self.log.report(window, &provenance),
             summary: summary(&controls, self.minimum_observation),
-            deviation_rule: DEVIATION_RULE,
+            deviation_rule: self.deviation_rule,
             criteria: criteria::criteria(
                 &self.categories,
                 &controls,

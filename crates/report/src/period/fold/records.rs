@@ -185,6 +185,18 @@ fn a_policy_that_was_replaced_while_nobody_looked_bound_nobody_meanwhile() {
 }
 
 #[test]
+fn a_list_of_writers_that_is_gone_is_told_and_unbinds_nobody() {
+    let mut entries = attested(1, vec![record("review", "person:a", at(10, 30))]);
+    let mut gone = guard("attestation", at(10, 0), None);
+    gone.subject = EntrySubject::new("ConfigMap", "comptroller-record-writers");
+    entries.push(gone);
+    let report = report(entries);
+    let [fact] = report.identity.as_slice() else { panic!("{report:?}") };
+    assert!(fact.what.contains("was not as it should be") && !fact.author_not_bound, "{fact:?}");
+    assert_eq!(control(&report).conclusion, Conclusion::NoDeviationObserved);
+}
+
+#[test]
 fn as_many_people_must_be_bound_as_must_attest() {
     let mut forged = record("forged", "person:b", at(10, 0));
     forged.author_bound = Some(false);

@@ -476,6 +476,11 @@ fn a_type_one_report_says_what_held_at_its_time() {
         assert_eq!((control.conclusion, control.deviations.len()), (conclusion, open));
         assert_eq!(control.coverage.text(), "–");
         assert!(control.population_end.is_some());
+        // It has words of its own: nothing is observed over a period.
+        let criteria = report.criteria.iter().map(|one| one.basis.as_str());
+        for basis in criteria.chain([control.basis.as_str()]) {
+            assert!(!basis.contains("observed") && !basis.contains("period"), "{basis}");
+        }
     }
     assert_eq!(of(at(7, 0)).controls.len(), 1);
     assert_eq!(of(at(7, 30)).controls.len(), 2);

@@ -60,7 +60,8 @@ pub fn article(
             }
             (spec::flags(control))
             (states(page, position, control))
-            (population::lines(page, control))
+            // Of what people do, the occurrences are the population.
+            @if !control.is_attested() { (population::lines(page, control)) }
             (elsewhere(control))
             (spec::details(page, control))
             @if !control.occurrences.is_empty() {
@@ -81,11 +82,14 @@ fn states(page: &Page<'_>, position: usize, control: &ControlReport) -> Markup {
     let whole = first.from <= scale.from;
     html! {
         @if control.intervals.len() > 1 {
-            figure {
-                div.scroll tabindex="0" role="region" aria-label="States over the period" {
-                    (timeline::figure(&control.name, position, &control.intervals, scale))
+            // What people do is told by its occurrences.
+            @if !control.is_attested() {
+                figure {
+                    div.scroll tabindex="0" role="region" aria-label="States over the period" {
+                        (timeline::figure(&control.name, position, &control.intervals, scale))
+                    }
+                    figcaption { (timeline::shares(&control.intervals)) }
                 }
-                figcaption { (timeline::shares(&control.intervals)) }
             }
             details.aside {
                 summary { (control.intervals.len()) " states, one by one" }

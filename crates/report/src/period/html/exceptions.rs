@@ -23,8 +23,7 @@ pub fn section(page: &Page<'_>) -> Markup {
         heads: &[
             "Exception",
             "What it covers",
-            "Asked",
-            "Approved",
+            "Asked and approved (UTC)",
             "In force (UTC)",
             "Findings it covered",
             "Entries",
@@ -60,17 +59,16 @@ fn exception(page: &Page<'_>, one: &ExceptionReport) -> Markup {
                 @if one.wildcard { (flag("wildcard")) }
             }
             td {
-                (time(one.created_at.unwrap_or(one.asked_at)))
-                @if one.created_at.is_none() { span.sub { "when it was first seen" } }
+                "asked " (time(one.created_at.unwrap_or(one.asked_at)))
+                @if one.created_at.is_none() { span.sub { "which is when it was first seen" } }
                 span.sub { "by " (mono(&one.requested_by)) }
                 @if let Some(by) = &one.recorded_by { span.sub { "written on their behalf by " (mono(by)) } }
                 (binding(one.author_bound, one.unbound_entry))
                 @if one.late { (flag("asked for after a finding began")) }
-            }
-            td {
+                br;
                 @match (&one.approved_by, one.approved_at) {
                     (Some(by), at) => {
-                        @if let Some(at) = at { (time(at)) }
+                        "approved " @if let Some(at) = at { (time(at)) }
                         span.sub { "by " (mono(by)) }
                         (binding(one.approver_bound, one.unbound_entry))
                     }

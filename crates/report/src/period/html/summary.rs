@@ -22,7 +22,10 @@ pub fn section(page: &Page<'_>) -> Markup {
             p.lead { (lead(page)) }
             (warnings::list(page))
             div.brief {
-                div { h3 { "What deviated" } (deviated(page)) }
+                div {
+                    h3 { @if page.is_type_one() { "What is not as designed" } @else { "What deviated" } }
+                    (deviated(page))
+                }
                 div { h3 { "What is not covered" } (uncovered(page)) }
                 div { h3 { "What the log rests on" } (log(page)) }
             }
@@ -62,7 +65,10 @@ fn conclusions(page: &Page<'_>) -> Markup {
     let report = page.report;
     html! {
         table.conclusions role="table" {
-            caption { "Conclusions: what was observed, and no opinion" }
+            caption {
+                @if page.is_type_one() { "Conclusions: what was in place, and no opinion" }
+                @else { "Conclusions: what was observed, and no opinion" }
+            }
             thead role="rowgroup" { tr role="row" {
                 th scope="col" role="columnheader" { "Conclusion" }
                 th.num scope="col" role="columnheader" { "Controls" }
@@ -135,7 +141,9 @@ fn deviated(page: &Page<'_>) -> Markup {
         (std::cmp::Reverse(one.severity), std::cmp::Reverse((open(one), one.deviations.len())))
     });
     html! {
-        @if controls.is_empty() { p { "Nothing that was observed." } }
+        @if controls.is_empty() {
+            p { @if page.is_type_one() { "Nothing that was found." } @else { "Nothing that was observed." } }
+        }
         ul {
             @for (position, control) in controls.iter().take(MAX_NAMED) {
                 li {

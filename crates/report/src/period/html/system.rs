@@ -69,7 +69,10 @@ fn organization(one: &SubserviceReport) -> Markup {
             (one.method_words()) ")"
             @if let Some(report) = &one.report { ". Its own report: " (outside(report)) }
         }
-        @if !one.complementary_controls.is_empty() { (controls(&one.complementary_controls)) }
+        @if !one.complementary_controls.is_empty() {
+            p.line { "Controls that it must have:" }
+            (controls(&one.complementary_controls))
+        }
     }
 }
 

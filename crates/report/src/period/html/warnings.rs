@@ -1,6 +1,9 @@
 //! What a reader must not overlook: whatever in the log makes a conclusion weaker than it looks. Each
 //! line counts, and leads to where it is told in full.
 
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::{page::Page, text::count};
@@ -52,6 +55,13 @@ fn all(page: &Page<'_>) -> Vec<Warning> {
             .flat_map(|one| [one.author_bound, one.approver_bound])
             .filter(|bound| *bound == Some(false))
             .count();
+    // Several policies that were gone together are one time.
+    let unbound_times: BTreeSet<(Timestamp, Option<Timestamp>)> = report
+        .identity
+        .iter()
+        .filter(|one| one.author_not_bound)
+        .map(|one| (one.from, one.to))
+        .collect();
     let has_wildcard = |spec: &&crate::period::model::ControlReport| !spec.wildcards.is_empty();
     let silent =
         deviations().filter(|one| one.response.is_none() && one.ending != Ending::Excepted);
@@ -78,7 +88,7 @@ fn all(page: &Page<'_>) -> Vec<Warning> {
             anchor: "time",
         },
         Warning {
-            number: report.identity.iter().filter(|one| one.author_not_bound).count(),
+            number: unbound_times.len(),
             one: "time in which records were not bound to their authors",
             many: "times in which records were not bound to their authors",
             so: "Who attested or approved then is what the record says, and nothing confirms it.",

@@ -1,7 +1,7 @@
 //! Deviations: what was found, how it ended, and what management says to it.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ReportedItem;
 use comptroller_core::api::Severity;
@@ -141,9 +141,10 @@ closed_enum! {
     }
 }
 
-/// The rule by which deviations are told apart, as data, so that every reader can apply it again.
-#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
+/// The rule by which deviations are told apart, as data, so that every reader can apply it again, and
+/// auditors their own. What a text of it lacks is as in [`DEVIATION_RULE`].
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct DeviationRule {
     /// With fewer items in the population than this, shares say nothing, and the auditor judges.
     pub smallest_population: u64,
@@ -155,7 +156,13 @@ pub struct DeviationRule {
     pub recurring_same_item: usize,
 }
 
-/// The rule that reports use.
+impl Default for DeviationRule {
+    fn default() -> Self {
+        DEVIATION_RULE
+    }
+}
+
+/// The rule that reports use, unless who makes one gives another.
 pub const DEVIATION_RULE: DeviationRule = DeviationRule {
     smallest_population: 10,
     systematic_above_percent: 5,

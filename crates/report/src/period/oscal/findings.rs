@@ -110,11 +110,12 @@ fn finding(
     let open =
         serving.iter().filter_map(|control| risks.get(control.name.as_str())).flatten().copied();
     let names: Vec<&str> = criterion.controls.iter().map(String::as_str).collect();
-    let by = if names.is_empty() { "no control".to_owned() } else { names.join(", ") };
+    let by =
+        if names.is_empty() { String::new() } else { format!("Served by {}. ", names.join(", ")) };
     OscalFinding {
         uuid: context.ids.id_of(&["finding", &criterion.id]),
         title: title(&format!("{} {}", criterion.id, criterion.title)),
-        description: plain(&format!("Served by {by}. {}", criterion.basis)),
+        description: plain(&format!("{by}{}", criterion.basis)),
         props: properties([
             ("category", criterion.category.as_str().into()),
             ("conclusion", criterion.conclusion.as_str().into()),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::period::{
     model::{PopulationMove, ReportedPopulation},
-    testing::{rich, type_one},
+    testing::rich,
 };
 use comptroller_core::api::ResourceRef;
 use comptroller_evidence::data::{PopulationCause, PopulationList};
@@ -31,8 +31,8 @@ fn row<'s>(sheet: &'s SamplingSheet, control: &str) -> &'s ControlSample {
 
 #[test]
 fn a_list_is_drawn_from_once_it_is_read() {
-    let table = SizeTable::default();
-    let mut sheet = SamplingSheet::new(&report(), "seed 1", &table);
+    let table = SampleTable::default();
+    let mut sheet = SamplingSheet::new(&report(), Some("seed 1"), &table);
     let before = sheet.lists_to_read();
     assert!(before.contains(&canonical::sha256(LIST.as_bytes())));
     let certificates = row(&sheet, "certificates-do-not-expire");
@@ -40,7 +40,7 @@ fn a_list_is_drawn_from_once_it_is_read() {
     sheet.read("another\n");
     assert_eq!(sheet.lists_to_read(), before, "another list is nobody's");
     sheet.read(LIST);
-    sheet.draw(&table);
+    sheet.draw();
     assert_eq!(sheet.lists_to_read().len() + 1, before.len());
     let drawn = row(&sheet, "certificates-do-not-expire");
     assert_eq!((drawn.population, drawn.entry), (3, Some(48_190)));
@@ -80,16 +80,16 @@ fn what_was_there_for_an_hour_is_in_the_population() {
             entry: 1,
         });
     }
-    let table = SizeTable::default();
-    let mut sheet = SamplingSheet::new(&report, "1", &table);
+    let table = SampleTable::default();
+    let mut sheet = SamplingSheet::new(&report, Some("1"), &table);
     sheet.read(first);
-    sheet.draw(&table);
+    sheet.draw();
     let partly = row(&sheet, "certificates-do-not-expire");
     assert!(partly.missing.as_ref().unwrap().starts_with("1 of the 2 lists"));
-    let mut sheet = SamplingSheet::new(&report, "1", &table);
+    let mut sheet = SamplingSheet::new(&report, Some("1"), &table);
     sheet.read(second);
     sheet.read(first);
-    sheet.draw(&table);
+    sheet.draw();
     let items: Vec<String> = row(&sheet, "certificates-do-not-expire")
         .sample
         .as_ref()
@@ -106,7 +106,7 @@ fn what_was_there_for_an_hour_is_in_the_population() {
 
 #[test]
 fn occurrences_are_the_population_of_a_human_control() {
-    let sheet = SamplingSheet::new(&report(), "1", &SizeTable::default());
+    let sheet = SamplingSheet::new(&report(), Some("1"), &SampleTable::default());
     let review = row(&sheet, "log-review");
     let items: Vec<&str> =
         review.sample.as_ref().unwrap().items.iter().map(|one| one.item.as_str()).collect();
@@ -119,10 +119,10 @@ fn occurrences_are_the_population_of_a_human_control() {
 
 #[test]
 fn the_sheet_is_a_table_with_every_item_as_text() {
-    let table = SizeTable::default();
-    let mut sheet = SamplingSheet::new(&report(), "1", &table);
+    let table = SampleTable::default();
+    let mut sheet = SamplingSheet::new(&report(), Some("1"), &table);
     sheet.read(LIST);
-    sheet.draw(&table);
+    sheet.draw();
     let (name, content) = sheet.csv().unwrap();
     assert_eq!(name, "sampling.csv");
     let mut reader = ::csv::Reader::from_reader(content.as_slice());
@@ -137,9 +137,24 @@ fn the_sheet_is_a_table_with_every_item_as_text() {
 }
 
 #[test]
-fn the_default_seed_is_that_of_the_checkpoint() {
-    let (one, mut other) = (rich().provenance, type_one().provenance);
-    assert_eq!(default_seed(&one.checkpoint), default_seed(&other.checkpoint));
-    other.checkpoint.push('x');
-    assert_ne!(default_seed(&one.checkpoint), default_seed(&other.checkpoint));
+fn a_seed_that_nobody_gave_follows_from_the_population() {
+    let table: SampleTable = "by-frequency".parse().unwrap();
+    let drawn = |report: &PeriodReport| {
+        let mut sheet = SamplingSheet::new(report, None, &table);
+        sheet.read(LIST);
+        sheet.draw();
+        let certificates = row(&sheet, "certificates-do-not-expire").clone();
+        let sample = certificates.sample.clone().unwrap();
+        let (from, to) = (certificates.from, certificates.to);
+        let digest = certificates.digest.clone().unwrap();
+        assert_eq!(sample.seed, sample::derived_seed(from, to, &certificates.control, &digest));
+        assert_eq!(sheet.size_table(&certificates), "by-frequency: 40");
+        assert_eq!(sheet.size_table(row(&sheet, "log-review")), "by-frequency: 2");
+        sample
+    };
+    let first = drawn(&report());
+    // A log that has grown by then, and another who draws.
+    let mut later = report();
+    later.provenance.checkpoint = "another".to_owned();
+    assert_eq!(drawn(&later), first);
 }

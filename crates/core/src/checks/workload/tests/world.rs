@@ -45,7 +45,8 @@ impl World {
 
     pub(crate) fn remove(&mut self, group: &str, kind: &str, name: &str) {
         let (id, _) = self.kind(group, kind);
-        let change = self.inventory.remove(id, "default", name);
+        let namespaced = self.inventory.kind_state(id).unwrap().resource.namespaced;
+        let change = self.inventory.remove(id, if namespaced { "default" } else { "" }, name);
         self.note(change);
     }
 
