@@ -11,10 +11,20 @@
 
 #[path = "../controlplane/mod.rs"]
 mod controlplane;
+#[path = "../faults/mod.rs"]
+mod faults;
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+#[path = "../attestation/people.rs"]
+mod people;
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 #[path = "../operator/process.rs"]
 mod process;
 
+mod clocks;
 mod edits;
+mod identity;
+mod logs;
+mod periods;
 mod processes;
+mod rules;
 mod world;

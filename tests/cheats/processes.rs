@@ -54,6 +54,29 @@ async fn a_crash_before_the_end_of_a_period_is_a_gap_up_to_its_end() {
     assert_eq!(control["conclusion"], "NotDeterminable", "{control:#}");
 }
 
+/// Stopped by a signal before the end of a period and resumed after it: what is written then is about
+/// the time before, and counts for it.
+#[tokio::test]
+async fn a_pause_over_the_end_of_a_period_is_a_gap_up_to_its_end() {
+    let mut world = World::start().await;
+    let paused = world.governed("paused").await;
+    let stopped = now();
+    world.bench.signal_operator("STOP");
+    paused.config_map(&world, "bad", None).await;
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    let to = now();
+    paused.config_map(&world, "bad", Some("ops")).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.bench.signal_operator("CONT");
+    paused.config_map(&world, "later", Some("ops")).await;
+    world.bench.until("paused", "judges again", |status| status.population == 3).await;
+    world.bench.stop_operator().await;
+    let report = world.report_until(to);
+    is_exact(only_gap(&report, "Paused"), stopped, to);
+    let control = report.control("paused");
+    assert_eq!(control["conclusion"], "NotDeterminable", "{control:#}");
+}
+
 #[tokio::test]
 async fn a_stop_and_a_start_are_told_from_a_crash() {
     let mut world = World::start().await;
@@ -66,12 +89,12 @@ async fn a_stop_and_a_start_are_told_from_a_crash() {
     world.governed("next").await;
     let report = world.report().await;
     is_exact(only_gap(&report, "Stopped"), stopped, started);
-    assert!(report.gaps("Crashed").is_empty(), "{:#}", report.0["gaps"]);
+    assert!(report.gaps("Crashed").is_empty(), "{:#}", report.json["gaps"]);
 }
 
 fn only_gap<'r>(report: &'r Report, cause: &str) -> &'r Value {
     let gaps = report.gaps(cause);
-    assert_eq!(gaps.len(), 1, "one gap of {cause}, for all controls: {:#}", report.0["gaps"]);
+    assert_eq!(gaps.len(), 1, "one gap of {cause}, for all controls: {:#}", report.json["gaps"]);
     gaps[0]
 }
 

@@ -128,6 +128,7 @@ fn assemble(mut controls: Vec<ControlReport>) -> PeriodReport {
         exceptions: vec![exception("legacy-ci-admin"), hostile_exception()],
         gaps: gaps(),
         identity: identity(),
+        period_changes: Vec::new(),
     }
 }
 

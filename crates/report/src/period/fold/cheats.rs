@@ -1,5 +1,7 @@
 //! Ways to hide a bad time, each as the entries that it leaves, and what the report must say of it.
 
+mod rules;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 

@@ -22,8 +22,12 @@ pub(super) struct Grounds<'a> {
     pub(super) wildcards: &'a [Wildcard],
     /// Why what people did or approved is not known to be theirs; None where it is.
     pub(super) unbound: Option<String>,
-    /// A time for which another rule was in force; None where there is none.
-    pub(super) put_back: Option<(Timestamp, Timestamp)>,
+    /// A time for which another rule was in force than before and after; None where there is none.
+    pub(super) in_between: Option<(Timestamp, Timestamp)>,
+    /// When the rule was edited, if neither was in force for most of the period.
+    pub(super) divided: Option<Timestamp>,
+    /// A time between two controls of the name of which nobody approved; None where there is none.
+    pub(super) recreated: Option<(Timestamp, Timestamp)>,
     /// How people performed it; None of what the cluster answers for.
     pub(super) performance: Option<Performance>,
     pub(super) minimum_observation: u8,
@@ -57,6 +61,12 @@ pub(super) fn conclude(grounds: &Grounds<'_>) -> (Conclusion, String) {
     }
     if let Some(basis) = accepted(grounds) {
         return (Conclusion::AcceptedRisk, basis);
+    }
+    if let Some(at) = grounds.divided {
+        let basis = format!(
+            "Its scope or test was edited at {at}, and neither was in force for most of the period: conclude on the time before and after by itself (--from, --to)."
+        );
+        return (Conclusion::NotDeterminable, basis);
     }
     if grounds.performance.is_some() || was(grounds, State::Passing) {
         let basis = match (grounds.instant, grounds.performance) {
@@ -108,9 +118,14 @@ fn undetermined(grounds: &Grounds<'_>) -> Option<String> {
     if let Some(basis) = &grounds.unbound {
         return Some(basis.clone());
     }
-    if let Some((from, to)) = grounds.put_back {
+    if let Some((from, to)) = grounds.recreated {
         return Some(format!(
-            "From {from} to {to} another scope or test was in force, and then the one before again."
+            "It was deleted at {from} and created again at {to}, and nobody approved that."
+        ));
+    }
+    if let Some((from, to)) = grounds.in_between {
+        return Some(format!(
+            "From {from} to {to} another scope or test was in force than before and after."
         ));
     }
     if let Some(basis) = left(grounds.out_of_scope) {

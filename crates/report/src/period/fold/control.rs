@@ -253,7 +253,9 @@ impl ControlFold {
             suspensions: &suspensions,
             wildcards: &wildcards,
             unbound,
-            put_back: self.specs.put_back(window),
+            in_between: self.specs.in_between(window),
+            divided: self.specs.divided(window, context.minimum_observation),
+            recreated: recreated(&existences, context.approvals),
             performance,
             minimum_observation: context.minimum_observation,
             instant: window.instant,
@@ -341,6 +343,19 @@ impl ControlFold {
         }
         own
     }
+}
+
+/// A time between two controls of the name for which nobody approved that it is suspended: deleting it
+/// is no other way to have that.
+fn recreated(
+    existences: &[(Timestamp, Option<Timestamp>)],
+    approvals: &[Approval],
+) -> Option<(Timestamp, Timestamp)> {
+    existences.windows(2).find_map(|pair| {
+        let [(_, Some(deleted)), (created, _)] = *pair else { return None };
+        let is_approved = approvals.iter().any(|one| one.covers(deleted, created));
+        (deleted < created && !is_approved).then_some((deleted, created))
+    })
 }
 
 /// Why an exception that excepted findings or approved a suspension says nothing; None where none does.

@@ -33,6 +33,8 @@ pub(super) struct ExceptionFold {
     approver_bound: Option<bool>,
     /// The newest phase, by name; empty while no entry has one.
     newest_phase: String,
+    /// When it was deleted; None while it exists.
+    gone_at: Option<Timestamp>,
 }
 
 impl ExceptionFold {
@@ -49,7 +51,13 @@ impl ExceptionFold {
             approved_at: None,
             approver_bound: None,
             newest_phase: String::new(),
+            gone_at: None,
         }
+    }
+
+    /// Whether a change is about another exception of the name, which hides nothing of this one.
+    pub(super) fn is_followed_by(&self, data: &ObjectChange) -> bool {
+        self.gone_at.is_some() && data.change != ChangeKind::Deleted
     }
 
     pub(super) fn change(&mut self, index: u64, at: Timestamp, data: &ObjectChange) {
@@ -59,6 +67,9 @@ impl ExceptionFold {
         }
         self.entries.push((at, index));
         let deleted = data.change == ChangeKind::Deleted;
+        if deleted {
+            self.gone_at.get_or_insert(at);
+        }
         let phase = match (&data.phase, self.phase) {
             _ if deleted => None,
             (Some(name), _) => in_force(name),
@@ -197,7 +208,12 @@ impl ExceptionFold {
         let was_a_deviation = |control: &ControlReport| {
             control.deviations.iter().any(|one| one.exception.as_deref() == Some(name))
         };
-        let covered = covered(name, controls);
+        let mut covered = covered(name, controls);
+        // Of those of one name, each covered what was found while it existed.
+        covered.retain(|one| {
+            self.gone_at.is_none_or(|gone| one.from < gone)
+                && one.to.is_none_or(|to| to >= self.asked_at)
+        });
         let asked = self.created_at.unwrap_or(self.asked_at);
         let (author_bound, by_asking) = self.asker_bound(lapses);
         let (approver_bound, by_approving) = self.approval_bound(lapses);

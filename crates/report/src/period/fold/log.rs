@@ -67,7 +67,10 @@ impl LogFold {
         let Provenance { cosignatures, contradictions, .. } = provenance;
         let broken = self.published.iter().rev().find(|state| !state.continues);
         let newest = self.published.iter().rev().find(|state| state.checkpoint.is_some());
-        let is_continued = broken.is_none() && !self.discontinued && contradictions.is_empty();
+        let is_continued = broken.is_none()
+            && !self.is_taken_away()
+            && !self.discontinued
+            && contradictions.is_empty();
         let is_told = !is_continued || !self.published.is_empty();
         let contradicting = contradictions.last().map(|one| one.checkpoint.clone());
         LogReport {
@@ -79,6 +82,15 @@ impl LogFold {
             days: days(window),
             time_anomalies: self.anomalies.clone(),
         }
+    }
+}
+
+impl LogFold {
+    /// Whether a start found nothing published, though one before it did: somebody took it away, and
+    /// nothing tells any more how long the log was.
+    fn is_taken_away(&self) -> bool {
+        let mut since_first = self.published.iter().skip_while(|state| state.checkpoint.is_none());
+        since_first.any(|state| state.checkpoint.is_none())
     }
 }
 

@@ -20,6 +20,7 @@ mod lists;
 mod log;
 mod occurrences;
 mod pattern;
+mod periods;
 mod population;
 mod responses;
 mod spec;
@@ -48,6 +49,7 @@ use self::{
     guards::GuardsFold,
     judged::Uids,
     log::LogFold,
+    periods::PeriodsFold,
     responses::ResponsesFold,
     timeline::Gaps,
     window::Window,
@@ -81,13 +83,15 @@ pub struct PeriodFold {
     minimum_observation: u8,
     deviation_rule: DeviationRule,
     controls: BTreeMap<String, ControlFold>,
-    exceptions: BTreeMap<String, ExceptionFold>,
+    /// By name, those of one name by time.
+    exceptions: BTreeMap<String, Vec<ExceptionFold>>,
     responses: ResponsesFold,
     guards: GuardsFold,
     log: LogFold,
     /// Where the newest facts come from.
     lists: Vec<ListReport>,
     systems: BTreeMap<String, ReportedSystem>,
+    periods: PeriodsFold,
     uids: Uids,
     gaps: Vec<RecordedGap>,
     stopped: Option<(Timestamp, u64)>,
@@ -115,6 +119,7 @@ impl PeriodFold {
             log: LogFold::default(),
             lists: Vec::new(),
             systems: BTreeMap::new(),
+            periods: PeriodsFold::default(),
             uids: Uids::default(),
             gaps: Vec::new(),
             stopped: None,
@@ -190,11 +195,14 @@ impl PeriodFold {
                 self.control(subject).changed(index, *at, data);
             }
             Data::Exception(data) => {
-                let window = self.window;
-                self.exceptions
-                    .entry(subject.name.clone())
-                    .or_insert_with(|| ExceptionFold::new(window, *at))
-                    .change(index, *at, data);
+                let of_the_name = self.exceptions.entry(subject.name.clone()).or_default();
+                let is_new = of_the_name.last().is_none_or(|last| last.is_followed_by(data));
+                if is_new {
+                    of_the_name.push(ExceptionFold::new(self.window, *at));
+                }
+                if let Some(exception) = of_the_name.last_mut() {
+                    exception.change(index, *at, data);
+                }
             }
             Data::Operator(data) => self.operator(index, *at, data),
             Data::Gap(data) => self.gap(index, subject, data),
@@ -241,6 +249,7 @@ impl PeriodFold {
         subject: &EntrySubject,
         change: &ObjectChange,
     ) {
+        self.periods.change(index, at, &subject.name, change);
         if let (ChangeKind::Created | ChangeKind::Updated, Some(spec)) =
             (change.change, &change.spec)
             && let Some(system) = ReportedSystem::read(spec, at, index)
@@ -311,8 +320,11 @@ impl PeriodFold {
             );
         }
         let everywhere = Gaps::new(&recorded);
-        let exceptions: Vec<(&str, &ExceptionFold)> =
-            self.exceptions.iter().map(|(name, one)| (name.as_str(), one)).collect();
+        let exceptions: Vec<(&str, &ExceptionFold)> = self
+            .exceptions
+            .iter()
+            .flat_map(|(name, all)| all.iter().map(|one| (name.as_str(), one)))
+            .collect();
         let lapses = Lapses::new(self.guards.lapses(), &recorded);
         let unbound_approvals = UnboundApprovals::of(&exceptions, &lapses);
         let mut controls = Vec::new();
@@ -355,6 +367,7 @@ impl PeriodFold {
             exceptions,
             gaps: gaps::merged(&recorded, own, &controls, window),
             identity: self.guards.report(window),
+            period_changes: self.periods.report(&period.name, window),
             period,
             provenance,
             controls,

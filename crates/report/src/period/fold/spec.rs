@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Window, done};
-use crate::period::model::{Accepted, SpecVersion, Wildcard};
+use crate::period::model::{Accepted, Coverage, SpecVersion, Wildcard};
 use comptroller_core::api::{Severity, control::DEFAULT_HEARTBEAT};
 use comptroller_evidence::data::ObjectChange;
 use comptroller_vocabulary::canonical;
@@ -74,7 +74,10 @@ impl SpecFold {
         // What ended before the window is of no use to its report.
         let newest = self.0.last().map(|newest| newest.entry);
         self.0.retain(|version| {
-            Some(version.entry) == newest || version.to.is_none_or(|to| to > window.from)
+            Some(version.entry) == newest
+                || version.to.is_none_or(|to| to > window.from)
+                // Within the first second of the window, so that it has no length.
+                || version.from >= window.from
         });
     }
 
@@ -149,26 +152,43 @@ impl SpecFold {
         all
     }
 
-    /// A time of the window for which another scope or test was in force, after which the one before
-    /// came back; None where there is none.
-    pub(super) fn put_back(&self, window: Window) -> Option<(Timestamp, Timestamp)> {
-        let rules: Vec<_> = self
-            .within(window)
+    /// The times of the window by the scope and the test in force, those that are the same and follow
+    /// each other as one.
+    fn by_rule(&self, window: Window) -> Vec<(Timestamp, Timestamp, &str)> {
+        let mut all: Vec<(Timestamp, Timestamp, &str)> = Vec::new();
+        for (from, to, version) in self.within(window) {
             // While it is suspended nothing is judged, by whatever rule.
-            .filter(|(_, _, version)| !version.spec.suspended)
-            .collect();
-        for (place, (from, _, version)) in rules.iter().enumerate().skip(1) {
-            let before = rules.get(..place).unwrap_or_default();
-            let was_another = before.last().is_some_and(|one| one.2.spec.rule != version.spec.rule);
-            if !was_another {
+            if version.spec.suspended {
                 continue;
             }
-            let same = before.iter().rev().find(|one| one.2.spec.rule == version.spec.rule);
-            if let Some((_, until, _)) = same {
-                return Some((*until, *from));
+            match all.last_mut() {
+                Some(before) if before.2 == version.spec.rule => before.1 = to,
+                _ => all.push((from, to, version.spec.rule.as_str())),
             }
         }
-        None
+        all
+    }
+
+    /// A time of the window for which another scope or test was in force than before and after: whatever
+    /// it asked, who edited it twice may have left out what was bad then. None where there is none.
+    pub(super) fn in_between(&self, window: Window) -> Option<(Timestamp, Timestamp)> {
+        let times = self.by_rule(window);
+        let [_, between @ .., last] = times.as_slice() else { return None };
+        let first = between.first()?;
+        Some((first.0, last.0))
+    }
+
+    /// When another scope or test came into force, of which neither that of before nor that of after
+    /// was for this share of the window, in percent; None where one was.
+    pub(super) fn divided(&self, window: Window, minimum_observation: u8) -> Option<Timestamp> {
+        let times = self.by_rule(window);
+        let [before, after] = times.as_slice() else { return None };
+        let longest = [before, after].map(|one| one.1.duration_since(one.0)).into_iter().max()?;
+        let share = Coverage {
+            observed_seconds: longest.as_secs(),
+            expected_seconds: window.to.duration_since(window.from).as_secs(),
+        };
+        (!share.reaches(minimum_observation)).then_some(after.0)
     }
 }
 

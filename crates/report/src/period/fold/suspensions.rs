@@ -15,6 +15,13 @@ pub(super) struct Approval {
     author_bound: Option<bool>,
 }
 
+impl Approval {
+    /// Whether it is for the whole of a time.
+    pub(super) fn covers(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.from <= from && to <= self.to
+    }
+}
+
 /// The approvals of a control's suspension, by time.
 pub(super) fn approvals(
     control: &str,
@@ -45,7 +52,15 @@ pub(super) fn suspensions(
 ) -> Vec<Suspension> {
     let mut all = Vec::new();
     for (from, to, entry) in specs.suspended() {
-        let Some((from, to)) = window.clip(from, to) else { continue };
+        // Entries have whole seconds: one that lasted for less has no length, and is told.
+        let is_moment = from == to && window.touches(from, Some(to));
+        let clipped = window.clip(from, to).or_else(|| is_moment.then_some((from, to)));
+        let Some((from, to)) = clipped else { continue };
+        if is_moment {
+            let approval = approvals.iter().find(|approval| approval.covers(from, to));
+            all.push(part((from, to), approval, entry));
+            continue;
+        }
         if window.instant {
             let approval =
                 approvals.iter().find(|approval| approval.from <= to && to < approval.to);

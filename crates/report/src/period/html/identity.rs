@@ -47,3 +47,28 @@ pub fn section(page: &Page<'_>) -> Markup {
         }
     }
 }
+
+/// What became of the period, and of others about its time.
+pub fn periods(page: &Page<'_>) -> Markup {
+    let changes = &page.report.period_changes;
+    let table = HtmlTable {
+        caption: "What became of audit periods about this time",
+        heads: &["At (UTC)", "AuditPeriod", "What", "Entry"],
+        wide: false,
+        total: changes.len(),
+    };
+    html! {
+        section aria-labelledby="periods" {
+            h2.flow id="periods" { "Audit periods" }
+            p { "Whoever chooses the period chooses what is told. One that was deleted, or declared again with other times, may have told more." }
+            (table.with(changes.iter().take(MAX_ROWS).map(|one| html! {
+                tr {
+                    th.time scope="row" { (time(one.at)) }
+                    td { (outside(&one.name)) }
+                    td { (outside(&one.what)) }
+                    td { (one.entry) }
+                }
+            })))
+        }
+    }
+}

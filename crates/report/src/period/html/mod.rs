@@ -86,6 +86,7 @@ fn markup(page: &Page<'_>) -> Markup {
                     @if has_gaps(page) { (gaps::gaps(page)) }
                     (gaps::times(page))
                     (identity::section(page))
+                    @if !report.period_changes.is_empty() { (identity::periods(page)) }
                     (provenance::section(page))
                     (glossary::section(page))
                 }
@@ -146,6 +147,7 @@ fn contents(page: &Page<'_>) -> Markup {
         ("gaps", "Gaps"),
         ("time", "Time"),
         ("identity", "Identity"),
+        ("periods", "Audit periods"),
         ("provenance", "Provenance and verification"),
         ("words", "Words"),
     ];
@@ -155,6 +157,7 @@ fn contents(page: &Page<'_>) -> Markup {
                 @for (id, title) in parts {
                     @let is_there = match id {
                         "gaps" => has_gaps(page),
+                        "periods" => !page.report.period_changes.is_empty(),
                         "system" => system::is_described(page),
                         _ => true,
                     };

@@ -169,6 +169,13 @@ fn all(page: &Page<'_>) -> Vec<Warning> {
             anchor: "criteria",
         },
         Warning {
+            number: report.period_changes.iter().filter(|one| one.change == "Deleted").count(),
+            one: "audit period about this time was deleted",
+            many: "audit periods about this time were deleted",
+            so: "Another report about it may have told more.",
+            anchor: "periods",
+        },
+        Warning {
             number: silent.count(),
             one: "deviation has no response of management",
             many: "deviations have no response of management",

@@ -69,6 +69,26 @@ pub struct PeriodReport {
     /// What bears on who could have written the evidence: guards that were not in force, lists that
     /// changed, who could impersonate or edit controls.
     pub identity: Vec<IdentityFact>,
+    /// What became of the audit period of this name, and of others about a part of its time: whoever
+    /// chooses a period chooses what is told. By time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub period_changes: Vec<PeriodChange>,
+}
+
+/// That an audit period was declared, edited, closed or deleted.
+#[derive(Serialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PeriodChange {
+    /// When it was seen.
+    pub at: Timestamp,
+    /// The name of the `AuditPeriod`.
+    pub name: String,
+    /// Created, Updated, Deleted or Phase.
+    pub change: String,
+    /// What was declared or done, in a few words.
+    pub what: String,
+    /// The entry that says so.
+    pub entry: u64,
 }
 
 /// The period of a report.
