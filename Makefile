@@ -38,6 +38,8 @@ demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample com
 	$(CARGO) build --locked $(CARGO_PROFILE) --bin comptroller --example demo
 	@$(CARGO) run --quiet --locked $(CARGO_PROFILE) --example demo
 
+# Most tests wait for an API server, so twice as many as there are cores run beside each other.
+test: export RUST_TEST_THREADS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
 test: controlplane kubectl promtool lint ## Lint, then run every test, including those against a real API server
 	$(CARGO) test --workspace --locked $(CARGO_PROFILE)
 

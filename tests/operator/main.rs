@@ -13,6 +13,7 @@ mod controlplane;
 #[path = "../faults/mod.rs"]
 mod faults;
 
+mod cosigning;
 mod evidence;
 mod inventory;
 mod outage;

@@ -2,20 +2,6 @@
 //! a log that was put back is refused by the witness, and the operator says so; and a witness that is
 //! down holds up nothing.
 
-#![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that fails must say where"
-)]
-
-#[path = "controlplane/mod.rs"]
-mod controlplane;
-#[allow(dead_code, reason = "each test binary uses a part of it")]
-#[path = "operator/process.rs"]
-mod process;
-
 use std::{
     fs,
     io::{BufRead as _, BufReader},
@@ -40,8 +26,10 @@ use kube::{
 };
 use serde_json::json;
 
-use controlplane::{ControlPlane, wait};
-use process::{Bench, get};
+use crate::{
+    controlplane::{ControlPlane, wait},
+    process::{Bench, get},
+};
 
 /// How long a state may take: checkpoints are shown and published once in a while.
 const LIMIT: Duration = Duration::from_mins(3);
