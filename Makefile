@@ -57,7 +57,7 @@ bench-load: controlplane ## Run the cluster benchmark (OBJECTS="1000 10000 50000
 bench-criterion: ## Benchmark the parts of the engine: Criterion, growth, memory per object (BENCH=name runs one)
 	$(CARGO) bench --locked $(addprefix --bench ,$(or $(BENCH),$(MICRO)))
 
-bench-evidence: ## Benchmark the evidence log: appends; verifying, starting from and reporting on a million entries
+bench-evidence: ## Benchmark the evidence log: appends; keeping, verifying, starting from and reporting on a year
 	$(CARGO) bench --locked --bench evidence --bench evidence_append
 
 lint: ## Check formatting, Clippy, and (if cargo-deny is installed) licences, bans and advisories

@@ -1,5 +1,6 @@
 //! The log of a year of a busy company: 10,000 objects, 60 controls with a heartbeat each hour, and
-//! more than 2,000 changes a day, each of which changes a verdict.
+//! 2,000 changes a day. Of these two dozen change a verdict, some three hundred bring or take an item of
+//! the controls of workloads, which are a third of all, and the others change facts alone.
 
 use comptroller_core::api::{ResourceRef, Severity, State};
 use comptroller_evidence::{
@@ -17,8 +18,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 pub const CONTROLS: u64 = 60;
-/// Verdicts that change in an hour: 2,016 a day.
-const CHANGES: u64 = 84;
+/// Verdicts that change in an hour.
+const CHANGES: u64 = 1;
 const HOUR: u64 = CONTROLS + CHANGES;
 const DAY: u64 = 24 * HOUR;
 /// How many entries a year has.
@@ -55,12 +56,14 @@ pub fn written(index: u64) -> Written {
         let data = Data::Inventory(Box::new(inventory(&stored)));
         (EntrySubject::new("Cluster", "acme"), data)
     } else if within < CONTROLS {
-        let list = hour.is_multiple_of(24).then(|| population(control, hour));
+        let list = lists_population(control, hour).then(|| population(control, hour));
         let data = heartbeat(control, hour, list.as_deref());
         stored.extend(list.map(String::into_bytes));
         (EntrySubject::control(&name), data)
     } else {
-        (EntrySubject::control(&name), verdict(control, index))
+        // Each control in its turn.
+        let control = (hour * CHANGES + within) % CONTROLS;
+        (EntrySubject::control(&format!("control-{control:02}")), verdict(control, index))
     };
     let at = time(index);
     let clock = ClockReading { server: Some(at), operator: None };
@@ -73,7 +76,7 @@ pub fn begin() -> Timestamp {
 
 /// When the entry with this number was written.
 pub fn time(index: u64) -> Timestamp {
-    let seconds = index / HOUR * 3600 + index % HOUR * (3600 / HOUR);
+    let seconds = index / HOUR * 3600 + index % HOUR * 3600 / HOUR;
     begin() + SignedDuration::from_secs(i64::try_from(seconds).unwrap())
 }
 
@@ -97,9 +100,19 @@ fn declared(name: &str) -> Data {
     }))
 }
 
+/// Whether a control judges workloads, which come and go; the others have new items once a week.
+fn is_busy(control: u64) -> bool {
+    control.is_multiple_of(3)
+}
+
+/// Once a day where the population is another, as the operator does.
+fn lists_population(control: u64, hour: u64) -> bool {
+    hour.is_multiple_of(if is_busy(control) { 24 } else { 24 * 7 })
+}
+
 /// Every third hour an item came and another left.
 fn heartbeat(control: u64, hour: u64, list: Option<&str>) -> Data {
-    let moved = hour > 0 && hour.is_multiple_of(3);
+    let moved = hour > 0 && hour.is_multiple_of(3) && is_busy(control);
     let change = |number: u64| moved.then(|| change(control, number, hour)).into_iter().collect();
     Data::Heartbeat(Box::new(Heartbeat {
         entered: change(first_item(hour) + ITEMS - 1),
@@ -201,9 +214,7 @@ fn uid(number: u64) -> String {
 
 /// What one verdict finds, the next of the same control finds mended.
 fn verdict(control: u64, index: u64) -> Data {
-    let (hour, turn) = (index / HOUR, index % HOUR / CONTROLS - 1);
-    // Some controls have two changes in an hour.
-    let turns = if control < CHANGES - CONTROLS { hour * 2 + turn } else { hour };
+    let (hour, turns) = (index / HOUR, index / HOUR / (CONTROLS / CHANGES));
     let found = vec![finding(control, turns / 2, time(index))];
     let (added, removed) =
         if turns.is_multiple_of(2) { (found, Vec::new()) } else { (Vec::new(), found) };
