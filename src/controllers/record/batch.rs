@@ -98,7 +98,7 @@ impl RecordStage {
             closings: self.unrecorded_closings(),
             ..Batch::default()
         };
-        let mut digests = FactsDigests::new(&self.evidence);
+        let mut digests = FactsDigests::new(&self.evidence, self.users.take());
         let (mut sent, mut room, mut later) = (Vec::new(), MOST_FINDINGS, VecDeque::new());
         while let Some(name) = self.waiting.pop_front() {
             // First, as it costs least: in a storm this is asked with every event.
@@ -156,6 +156,7 @@ impl RecordStage {
         }
         self.waiting = later;
         self.add_heartbeats(engine, now, heard, room, &mut digests, (&mut batch, &mut sent));
+        self.users = digests.into_users();
         batch.inventory = self.inventory(engine, batch.is_empty(), now);
         (batch, sent)
     }

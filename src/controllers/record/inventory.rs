@@ -33,13 +33,20 @@ pub(super) fn users(engine: &Engine) -> KnownPeople {
 /// The digests of the facts that the lists of one batch name: controls judge the same objects.
 pub(super) struct FactsDigests {
     evidence: Evidence,
+    users: Option<KnownPeople>,
     writer: Option<FactsWriter>,
     known: HashMap<Slot, Option<String>>,
 }
 
 impl FactsDigests {
-    pub fn new(evidence: &Evidence) -> Self {
-        Self { evidence: evidence.clone(), writer: None, known: HashMap::new() }
+    /// `users` are those whom bindings name, where that is known already: see [`Self::into_users`].
+    pub fn new(evidence: &Evidence, users: Option<KnownPeople>) -> Self {
+        Self { evidence: evidence.clone(), users, writer: None, known: HashMap::new() }
+    }
+
+    /// The users whom bindings name, if anybody had to know them.
+    pub fn into_users(self) -> Option<KnownPeople> {
+        self.users
     }
 
     /// The digest of what is known of an object; None where no log is open.
@@ -48,7 +55,8 @@ impl FactsDigests {
             return known.clone();
         }
         if self.writer.is_none() {
-            self.writer = Some(FactsWriter::new(self.evidence.pseudonyms()?, users(engine)));
+            let users = self.users.get_or_insert_with(|| users(engine)).clone();
+            self.writer = Some(FactsWriter::new(self.evidence.pseudonyms()?, users));
         }
         let state = engine.inventory().kind_state(object.kind)?;
         let digest = self.writer.as_ref()?.digest(object, &state.programs);
