@@ -246,16 +246,16 @@ pub struct PeriodControls {
     /// Controls without a deviation only because exceptions accept what was found.
     #[schemars(range(min = 0))]
     pub accepted_risk: i64,
-    /// As noDeviationObserved.
+    /// The number of `noDeviationObserved`, under the name that it had before.
     #[schemars(range(min = 0))]
     pub effective: i64,
-    /// As deviationObserved.
+    /// The number of `deviationObserved`, under the name that it had before.
     #[schemars(range(min = 0))]
     pub deviations: i64,
-    /// As notDeterminable.
+    /// The number of `notDeterminable`, under the name that it had before.
     #[schemars(range(min = 0))]
     pub unknown: i64,
-    /// As notDue.
+    /// The number of `notDue`, under the name that it had before.
     #[schemars(range(min = 0))]
     pub not_applicable: i64,
 }
