@@ -16,18 +16,21 @@ mod files;
 #[path = "../benches/load/generate/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "a part of it is used here")]
 mod generate;
+#[path = "pack/world.rs"]
+#[allow(dead_code, reason = "a part of it is used here")]
+mod world;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use comptroller_core::{
     api::{Control, structural},
     engine::{CollectedInventory, Engine, Remembered},
-    inventory::{Catalog, Interner, Projector, catalog},
+    inventory::{Catalog, catalog},
 };
 use comptroller_evidence::{canonical, key::SigningKey, privacy::KnownPeople};
 use comptroller_recorder::{FactsWriter, InventoryObservation};
-use jiff::Timestamp;
 use serde_json::{Value, json};
+use world::now;
 
 /// The company of the load benchmark.
 const SIZE: usize = 10_000;
@@ -35,10 +38,6 @@ const SIZE: usize = 10_000;
 /// What the facts of a year may take, if every list of every kind changed on every day: a part of the
 /// 1 GiB that the whole log may.
 const YEAR: usize = 160 * 1024 * 1024;
-
-fn now() -> Timestamp {
-    "2026-11-21T12:00:00Z".parse().unwrap()
-}
 
 /// The company, with uids as the API server gives them: they do not compress.
 fn company() -> Vec<Value> {
@@ -69,19 +68,7 @@ fn engine(objects: &[Value]) -> Engine {
         let name = control.metadata.name.unwrap();
         engine.upsert_control(&name, 1, Arc::new(control.spec), Remembered::default());
     }
-    let interner = Arc::<Interner>::default();
-    for (resource, programs) in engine.watch_set().kinds {
-        let id = engine.kind(&resource);
-        let projector = Projector::new(resource.clone(), programs, Arc::clone(&interner));
-        engine.begin(id);
-        let api_version = resource.api_version();
-        for object in objects {
-            if object["apiVersion"] == *api_version && object["kind"] == *resource.kind {
-                engine.stage(id, projector.project(object).unwrap());
-            }
-        }
-        engine.commit(id, projector.program_ids(), now());
-    }
+    world::fill(&mut engine, objects);
     engine.evaluate(now());
     engine
 }

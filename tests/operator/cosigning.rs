@@ -14,11 +14,8 @@ use std::{
 use comptroller_evidence::{
     data::OperatorEvent,
     entry::{Data, Entry},
-    log::LogReader,
-    store,
     witness::{OutsideView, Policy},
 };
-use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api,
@@ -28,6 +25,7 @@ use serde_json::json;
 
 use crate::{
     controlplane::{ControlPlane, wait},
+    log::{entries, reader},
     process::{Bench, get},
 };
 
@@ -224,16 +222,6 @@ impl Place {
         });
         found.await.unwrap_or_else(|error| panic!("{error}: {last:#?}\n{}", self.bench.log()))
     }
-}
-
-async fn reader(log: &Path) -> LogReader {
-    LogReader::open(store::open(log.to_str().unwrap()).unwrap(), None).await.unwrap()
-}
-
-async fn entries(log: &Path) -> Vec<Entry> {
-    let reader = reader(log).await;
-    let entries: Vec<_> = reader.entries(0..reader.size()).try_collect().await.unwrap();
-    entries.iter().map(|(_, bytes)| Entry::parse(bytes).unwrap()).collect()
 }
 
 fn copy(from: &Path, to: &Path) {

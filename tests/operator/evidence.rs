@@ -10,14 +10,12 @@ use comptroller_core::api::{Control, ControlStatus, State};
 use comptroller_evidence::{
     data::{ChangeKind, OperatorEvent, VerdictData},
     entry::{Data, Entry, EntryType},
-    log::LogReader,
-    store,
 };
-use futures::TryStreamExt;
 use kube::{ResourceExt, api::ListParams};
 
 use crate::{
     controlplane::{ControlPlane, wait},
+    log,
     process::{Bench, LIMIT, get, kubectl},
 };
 
@@ -123,14 +121,9 @@ fn verify(log: &Path) {
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stdout));
 }
 
-/// Every entry, each checked against the signed checkpoint.
+/// Every entry, in the order of leaderships.
 async fn entries(log: &Path) -> Vec<Entry> {
-    let store = store::open(log.to_str().unwrap()).unwrap();
-    let reader = LogReader::open(store, None).await.unwrap();
-    let entries: Vec<_> = reader.entries(0..reader.size()).try_collect().await.unwrap();
-    assert!(entries.iter().zip(0..).all(|((index, _), expected)| *index == expected));
-    let entries: Vec<Entry> =
-        entries.iter().map(|(_, bytes)| Entry::parse(bytes).unwrap()).collect();
+    let entries = log::entries(log).await;
     assert!(entries.is_sorted_by_key(|entry| entry.epoch), "an epoch fell");
     entries
 }

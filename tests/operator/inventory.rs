@@ -8,17 +8,15 @@ use std::{
 
 use comptroller_core::api::State;
 use comptroller_evidence::{
-    entry::{Data, Entry},
+    entry::Data,
     inventory::{InventoryData, Reading},
-    log::LogReader,
     population::Members,
-    store,
 };
-use futures::TryStreamExt;
 use serde_json::Value;
 
 use crate::{
     controlplane::{ControlPlane, wait},
+    log::{entries, reader},
     process::{Bench, LIMIT},
 };
 
@@ -65,16 +63,6 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: jane@acme.exa
 
 const NAMED: &str = r#"{cel: {resources: [{apiGroups: ["apps"], apiVersions: ["v1"], resources: ["deployments"]}],
     validations: [{expression: "object.metadata.name != 'web'", message: "jane@acme.example made it"}]}}"#;
-
-async fn reader(log: &Path) -> LogReader {
-    LogReader::open(store::open(log.to_str().unwrap()).unwrap(), None).await.unwrap()
-}
-
-async fn entries(log: &Path) -> Vec<Entry> {
-    let reader = reader(log).await;
-    let entries: Vec<_> = reader.entries(0..reader.size()).try_collect().await.unwrap();
-    entries.iter().map(|(_, bytes)| Entry::parse(bytes).unwrap()).collect()
-}
 
 /// What `evidence` says and its exit code.
 fn evidence(arguments: &[&str]) -> (i32, String) {

@@ -16,6 +16,7 @@ mod faults;
 mod cosigning;
 mod evidence;
 mod inventory;
+mod log;
 mod outage;
 mod passing;
 mod periods;

@@ -3,18 +3,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use comptroller_core::api::State;
-use comptroller_evidence::{
-    entry::{Data, Entry},
-    log::LogReader,
-    store,
-};
-use futures::{StreamExt, TryStreamExt, future::join_all};
+use comptroller_evidence::entry::{Data, Entry};
+use futures::{StreamExt, future::join_all};
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::{
     Api, Client, ResourceExt,
@@ -24,6 +20,7 @@ use serde_json::json;
 
 use crate::{
     controlplane::{ControlPlane, wait},
+    log::entries,
     process::{Bench, LIMIT},
 };
 
@@ -81,12 +78,6 @@ async fn witness(client: Client, added: Arc<Mutex<BTreeSet<String>>>, gone: Arc<
             _ => {}
         }
     }
-}
-
-async fn entries(log: &Path) -> Vec<Entry> {
-    let reader = LogReader::open(store::open(log.to_str().unwrap()).unwrap(), None).await.unwrap();
-    let entries: Vec<_> = reader.entries(0..reader.size()).try_collect().await.unwrap();
-    entries.iter().map(|(_, bytes)| Entry::parse(bytes).unwrap()).collect()
 }
 
 /// How often each violation was found, and how often it was gone.

@@ -11,14 +11,12 @@ use comptroller_evidence::{
         VerdictData,
     },
     entry::{Data, Entry, EntryType},
-    log::LogReader,
     population::Members,
-    store,
 };
-use futures::TryStreamExt;
 
 use crate::{
     controlplane::{ControlPlane, wait},
+    log::{entries, reader},
     process::{Bench, LIMIT},
 };
 
@@ -146,15 +144,8 @@ impl World {
         world
     }
 
-    async fn reader(&self) -> LogReader {
-        let store = store::open(self.log.to_str().unwrap()).unwrap();
-        LogReader::open(store, None).await.unwrap()
-    }
-
     async fn entries(&self) -> Vec<Entry> {
-        let reader = self.reader().await;
-        let entries: Vec<_> = reader.entries(0..reader.size()).try_collect().await.unwrap();
-        entries.iter().map(|(_, bytes)| Entry::parse(bytes).unwrap()).collect()
+        entries(&self.log).await
     }
 
     /// The first new finding of a control that is gone, with what left the population with it.
@@ -178,7 +169,7 @@ impl World {
 
     /// Follows a population from the first list to the last entry; says how often it was checked.
     async fn follow(&self, control: &str) -> usize {
-        let reader = self.reader().await;
+        let reader = reader(&self.log).await;
         let (mut members, mut checked) = (None::<Members>, 0);
         for said in self.entries().await.iter().filter_map(|entry| population_of(entry, control)) {
             if let Some(members) = &mut members {

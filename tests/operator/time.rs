@@ -7,15 +7,13 @@ use comptroller_core::api::State;
 use comptroller_evidence::{
     data::{GapCause, GapData, OperatorEvent},
     entry::{Data, Entry},
-    log::LogReader,
-    store,
 };
-use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     controlplane::{ControlPlane, wait},
     faults::{Action, Proxy, on},
+    log,
     process::{Bench, LIMIT, get},
 };
 
@@ -94,11 +92,7 @@ impl World {
     }
 
     async fn entries(&self) -> Vec<Entry> {
-        let store = store::open(self.log.to_str().unwrap()).unwrap();
-        let reader = LogReader::open(store, None).await.unwrap();
-        let entries: Vec<_> = reader.entries(0..reader.size()).try_collect().await.unwrap();
-        let entries: Vec<Entry> =
-            entries.iter().map(|(_, bytes)| Entry::parse(bytes).unwrap()).collect();
+        let entries = log::entries(&self.log).await;
         assert!(entries.is_sorted_by_key(|entry| entry.at), "time fell");
         entries
     }

@@ -36,6 +36,18 @@ pub fn judge(
         let name = exception.metadata.name.as_deref().unwrap();
         engine.upsert_exception(name, &exception.spec, Some(now()));
     }
+    fill(&mut engine, objects);
+    engine.observe_api_server(api_server, now());
+    engine.evaluate(now());
+    let verdict = |name: String| {
+        let verdict = engine.verdict(&name).unwrap_or_else(|| panic!("no verdict: {name}")).clone();
+        (name, verdict)
+    };
+    names.into_iter().map(verdict).collect()
+}
+
+/// Takes in the objects of every kind that a control reads.
+pub fn fill(engine: &mut Engine, objects: &[Value]) {
     let interner = Arc::<Interner>::default();
     for (resource, programs) in engine.watch_set().kinds {
         let id = engine.kind(&resource);
@@ -49,13 +61,6 @@ pub fn judge(
         }
         engine.commit(id, projector.program_ids(), now());
     }
-    engine.observe_api_server(api_server, now());
-    engine.evaluate(now());
-    let verdict = |name: String| {
-        let verdict = engine.verdict(&name).unwrap_or_else(|| panic!("no verdict: {name}")).clone();
-        (name, verdict)
-    };
-    names.into_iter().map(verdict).collect()
 }
 
 /// State, failing, excepted and unknown items, for a comparison that reads well.
