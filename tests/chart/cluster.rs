@@ -207,7 +207,7 @@ async fn an_installation_by_kustomize_becomes_a_release() {
     let install = ["install", "comptroller", CHART];
     let refused = helm(&plane, &install, &json!({})).await.unwrap_err();
     assert!(refused.contains("cannot be imported into the current release"), "{refused}");
-    let take = ["install", "comptroller", CHART, "--take-ownership"];
+    let take = ["install", "comptroller", CHART, "--take-ownership", "--force-conflicts"];
     helm(&plane, &take, &json!({})).await.unwrap();
     let label = "app.kubernetes.io/managed-by=Helm";
     let deployments = ["get", "deployments", "-n", NAMESPACE, "-l", label, "-o", "name"];

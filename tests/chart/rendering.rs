@@ -68,7 +68,7 @@ fn no_value_is_without_effect() {
             // A combination that does not work without it is an effect as well.
             let without = values::without(&given, path).to_string();
             let without = helm::template_with(&helm, CHART, &without).unwrap_or_default();
-            assert_ne!(with, without, "{case}: {name} changes nothing");
+            assert!(with != without, "{case}: {name} changes nothing");
             missing.remove(&name);
         }
     }
