@@ -16,7 +16,7 @@ CLIPPY_FLAGS := --workspace --all-targets --locked -- -D warnings
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-.PHONY: help controlplane kubectl helm chart promtool demo test torture bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
+.PHONY: help controlplane kubectl helm chart package image image-check promtool demo test torture bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,15 @@ helm: ## Build Helm into target/tools from its Go module if PATH has none
 
 chart: helm kubectl ## Generate the charts' schemas and tables, and what config/ has of the workload
 	COMPTROLLER_UPDATE=1 $(CARGO) test --locked --test chart -- --exact generated::generated_files_are_current
+
+package: helm ## Pack the charts into target/charts, as a registry takes them
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" helm package --destination target/charts charts/comptroller charts/comptroller-pack
+
+image: ## Pack the operator's image into target/image (ARCH=arm64, ENGINE=podman, COMPTROLLER_IMAGE_PROFILE=dev)
+	@image/build.sh
+
+image-check: ## Test the image: twice the same, not root, resolves names, speaks HTTPS (needs root and buildah)
+	$(CARGO) test --locked --test image
 
 promtool: ## Print how to install promtool if PATH and target/tools have none
 	@command -v promtool >/dev/null 2>&1 \

@@ -31,6 +31,7 @@ image=${IMAGE:-comptroller:$version}
 # The time of the commit stands for that of the build, which would make every build another one.
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+git diff --quiet HEAD -- 2>/dev/null || revision=$revision-dirty
 
 engine=${ENGINE:-}
 for candidate in buildah podman docker; do
@@ -91,7 +92,8 @@ buildah)
     store=$base.store
     rm -rf "$store"
     in_store() { buildah --storage-driver vfs --root "$store/root" --runroot "$store/run" "$@"; }
-    in_store bud --isolation chroot --quiet --timestamp "$epoch" "$@" "$context" >/dev/null
+    # Without its own label, since another version of buildah would make another image.
+    in_store bud --isolation chroot --quiet --identity-label=false --timestamp "$epoch" "$@" "$context" >/dev/null
     in_store push --quiet --digestfile "$base.digest" "$image" "docker-archive:$archive:$image" >/dev/null
     rm -rf "$store"
     ;;

@@ -15,7 +15,7 @@ echo 'comptroller:x:65532:65532:Comptroller:/:/sbin/nologin' >"$rootfs/etc/passw
 echo 'comptroller:x:65532:' >"$rootfs/etc/group"
 
 # ldd prints `NAME => PATH (ADDRESS)`, and the loader as `PATH (ADDRESS)`; of a static binary neither.
-ldd "$binary" 2>/dev/null | sed -n 's,.*\(/[^ ]*\) (0x[0-9a-f]*)$,\1,p' | while read -r library; do
+ldd "$binary" 2>/dev/null | awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^\//) { print $i; next } }' | while read -r library; do
     mkdir -p "$rootfs$(dirname -- "$library")"
     cp -L "$library" "$rootfs$library"
 done
