@@ -150,6 +150,11 @@ async fn a_release_is_installed_upgraded_removed_and_installed_again() {
     let controls = kubectl(&plane, &["get", "controls", "-o", "name"], "").await;
     assert_eq!(controls.lines().count(), 47, "{controls}");
 
+    let releases = ["get", "secrets", "-n", NAMESPACE, "-l", "owner=helm", "-o", "jsonpath={range .items[*]}{.data.release}{'\\n'}{end}"];
+    for release in kubectl(&plane, &releases, "").await.lines() {
+        assert!(release.len() < 700 * 1024, "a release must fit into a Secret: {}", release.len());
+    }
+
     // What the operator and people have written in the meantime.
     let patch = r#"{"data": {"checkpoint": "signed"}}"#;
     let checkpoint = ["patch", "configmap", "comptroller-evidence", "-n", NAMESPACE, "--type=merge", "-p", patch];

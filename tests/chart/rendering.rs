@@ -219,6 +219,24 @@ fn wrong_values_are_refused_in_words() {
     }
 }
 
+/// A registry gets the chart without the links of this repository.
+#[test]
+fn a_packed_chart_renders_the_same() {
+    let Some(helm) = helm::helm() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let destination = folder.path().to_str().unwrap();
+    for chart in [CHART, PACK] {
+        let output = helm::run(&helm, &["package", "--destination", destination, chart]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let name = chart.trim_start_matches("charts/");
+        let packed = format!("{destination}/{name}-{}.tgz", env!("CARGO_PKG_VERSION"));
+        let rendered = helm::template(&helm, &packed, &[]).unwrap();
+        assert!(rendered == helm::template(&helm, chart, &[]).unwrap(), "{chart}");
+        // Helm keeps the chart and what it renders in one Secret, which has a limit of 1 MiB.
+        assert!(std::fs::metadata(&packed).unwrap().len() < 200 * 1024, "{chart} is too large");
+    }
+}
+
 #[test]
 fn the_notes_say_what_comes_next() {
     let Some(helm) = helm::helm() else { return };
