@@ -104,6 +104,7 @@ async fn the_api_server_takes_every_object_of_every_case() {
     )
     .await;
     kubectl(&plane, &["apply", "--server-side", "-f", &format!("{ROOT}/crds/")], "").await;
+    kubectl(&plane, &["create", "namespace", "grafana"], "").await;
     define_others(&plane).await;
     let dry_run = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"];
     for (case, values) in cases() {
