@@ -297,7 +297,7 @@ fn the_notes_say_what_comes_next() {
     };
     let usual = notes(&json!({}));
     assert!(usual.contains("kubectl rollout status -n audit deployment/comptroller"), "{usual}");
-    assert!(usual.contains("comptroller pack --for"), "{usual}");
+    assert!(usual.contains("--set operatorNamespace=audit"), "{usual}");
     assert!(usual.contains("comptroller-evidence-key"), "{usual}");
     assert!(usual.contains("which no registry serves"), "{usual}");
     assert!(!usual.contains("\n\n\n") && !usual.contains("WARNING"), "{usual}");
