@@ -1,9 +1,6 @@
-//! Against a real API server: it takes every object of every case, and a release is installed, upgraded,
-//! removed and installed again without losing a record.
+//! A real API server takes every object of every case, and gives people what the roles promise.
 
-use std::path::PathBuf;
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     controlplane::ControlPlane,
@@ -19,38 +16,16 @@ const OTHERS: [(&str, &str, &str, &str); 4] = [
     ("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
 ];
 
-async fn plane() -> ControlPlane {
+pub async fn plane() -> ControlPlane {
     ControlPlane::builder().controller_manager(true).start().await.unwrap()
 }
 
 /// What kubectl prints; a failure fails the test.
-async fn kubectl(plane: &ControlPlane, arguments: &[&str], input: &str) -> String {
+pub async fn kubectl(plane: &ControlPlane, arguments: &[&str], input: &str) -> String {
     let output = plane.kubectl_with_input("admin", arguments, input).await.unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "kubectl {arguments:?}: {errors}");
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// Helm against the control plane, with values. What it prints; the error is what it complains of.
-async fn helm(plane: &ControlPlane, arguments: &[&str], values: &Value) -> Result<String, String> {
-    let helm: PathBuf = helm::helm().unwrap();
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), values.to_string()).unwrap();
-    let kubeconfig = plane.kubeconfig("admin");
-    let mut all: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-    all.extend(["--namespace", NAMESPACE, "--kubeconfig"].map(str::to_owned));
-    all.push(kubeconfig.to_str().unwrap().to_owned());
-    if ["install", "upgrade"].contains(&arguments[0]) {
-        all.extend(["--values".to_owned(), file.path().to_str().unwrap().to_owned()]);
-    }
-    let output = tokio::task::spawn_blocking(move || {
-        let _keep = file;
-        helm::run(&helm, &all.iter().map(String::as_str).collect::<Vec<_>>())
-    })
-    .await
-    .unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
 async fn define_others(plane: &ControlPlane) {
@@ -131,156 +106,6 @@ async fn the_api_server_takes_every_object_of_every_case() {
     let profiles = json!({"profiles": ["eks", "argocd", "velero"]});
     let text = helm::template_with(&helm, PACK, &profiles.to_string()).unwrap();
     kubectl(&plane, &dry_run, &text).await;
-}
-
-/// Definitions, claims and ConfigMaps of the product: most of them must outlive an uninstall.
-async fn kept(plane: &ControlPlane) -> Vec<String> {
-    let crds = kubectl(plane, &["get", "crd", "-o", "name"], "").await;
-    let rest = kubectl(
-        plane,
-        &["get", "persistentvolumeclaim,configmap", "-n", NAMESPACE, "-o", "name"],
-        "",
-    )
-    .await;
-    let lines = crds.lines().chain(rest.lines()).filter(|line| line.contains("comptroller"));
-    lines.map(str::to_owned).collect()
-}
-
-#[tokio::test]
-async fn a_release_is_installed_upgraded_removed_and_installed_again() {
-    if helm::helm().is_none() {
-        return;
-    }
-    let plane = plane().await;
-    let install = ["install", "comptroller", CHART, "--create-namespace"];
-    helm(&plane, &install, &json!({})).await.unwrap();
-    // One step after the other: the pack needs the definitions that the first release brought.
-    let pack = ["install", "comptroller-pack", PACK];
-    helm(&plane, &pack, &json!({"profiles": ["kubeadm"]})).await.unwrap();
-    let controls = kubectl(&plane, &["get", "controls", "-o", "name"], "").await;
-    assert_eq!(controls.lines().count(), 47, "{controls}");
-
-    let releases = [
-        "get",
-        "secrets",
-        "-n",
-        NAMESPACE,
-        "-l",
-        "owner=helm",
-        "-o",
-        "jsonpath={range .items[*]}{.data.release}{'\\n'}{end}",
-    ];
-    for release in kubectl(&plane, &releases, "").await.lines() {
-        assert!(release.len() < 700 * 1024, "a release must fit into a Secret: {}", release.len());
-    }
-
-    // What the operator and people have written in the meantime.
-    let patch = r#"{"data": {"checkpoint": "signed"}}"#;
-    let checkpoint = [
-        "patch",
-        "configmap",
-        "comptroller-evidence",
-        "-n",
-        NAMESPACE,
-        "--type=merge",
-        "-p",
-        patch,
-    ];
-    kubectl(&plane, &checkpoint, "").await;
-    let patch = r#"{"data": {"mine": "system:serviceaccount:a:b"}}"#;
-    let writers = [
-        "patch",
-        "configmap",
-        "comptroller-record-writers",
-        "-n",
-        NAMESPACE,
-        "--type=merge",
-        "-p",
-        patch,
-    ];
-    kubectl(&plane, &writers, "").await;
-    let data = async |name: &str| {
-        kubectl(&plane, &["get", "configmap", name, "-n", NAMESPACE, "-o", "jsonpath={.data}"], "")
-            .await
-    };
-
-    let changed = json!({
-        "image": {"tag": "0.2.0"}, "resources": {"limits": {"memory": "1Gi"}},
-        "admission": {"recordWriters": {"argocd": "system:serviceaccount:argocd:controller"}},
-        "rbac": {"readers": {"databases": false}, "enforcement": {"enabled": true}},
-    });
-    helm(&plane, &["upgrade", "comptroller", CHART], &changed).await.unwrap();
-    let image = "jsonpath={.spec.template.spec.containers[0].image}";
-    let get = ["get", "deployment", "comptroller", "-n", NAMESPACE, "-o", image];
-    assert_eq!(kubectl(&plane, &get, "").await, "comptroller:0.2.0");
-    let roles = kubectl(&plane, &["get", "clusterroles", "-o", "name"], "").await;
-    assert!(!roles.contains("comptroller-reader-databases"), "{roles}");
-    assert!(roles.contains("comptroller-enforcement"), "{roles}");
-    assert!(data("comptroller-evidence").await.contains("signed"));
-    let writers = data("comptroller-record-writers").await;
-    assert!(writers.contains("a:b") && writers.contains("argocd:controller"), "{writers}");
-
-    // To a bucket and back: the strategy of the rollout changes, and the claims stay what they are.
-    let claims = [
-        "get",
-        "persistentvolumeclaims",
-        "-n",
-        NAMESPACE,
-        "-o",
-        "jsonpath={.items[*].metadata.uid}",
-    ];
-    let strategy = [
-        "get",
-        "deployment",
-        "comptroller",
-        "-n",
-        NAMESPACE,
-        "-o",
-        "jsonpath={.spec.strategy.type}",
-    ];
-    let uids = kubectl(&plane, &claims, "").await;
-    let bucket = cases().into_iter().find(|(name, _)| name == "bucket").unwrap().1;
-    helm(&plane, &["upgrade", "comptroller", CHART], &bucket).await.unwrap();
-    assert_eq!(kubectl(&plane, &strategy, "").await, "RollingUpdate");
-    helm(&plane, &["upgrade", "comptroller", CHART], &changed).await.unwrap();
-    assert_eq!(kubectl(&plane, &strategy, "").await, "Recreate");
-    assert_eq!(kubectl(&plane, &claims, "").await, uids);
-
-    let before = kept(&plane).await;
-    helm(&plane, &["uninstall", "comptroller"], &Value::Null).await.unwrap();
-    let after = kept(&plane).await;
-    let lost: Vec<&String> = before.iter().filter(|name| !after.contains(name)).collect();
-    assert_eq!(lost, ["configmap/comptroller-record-writers"], "kept: {after:#?}");
-    let left = kubectl(
-        &plane,
-        &["get", "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings", "-o", "name"],
-        "",
-    )
-    .await;
-    assert!(!left.contains("comptroller"), "{left}");
-    let controls = kubectl(&plane, &["get", "controls", "-o", "name"], "").await;
-    assert_eq!(controls.lines().count(), 47, "an uninstall keeps every control");
-
-    helm(&plane, &install, &json!({})).await.unwrap();
-    assert!(data("comptroller-evidence").await.contains("signed"));
-}
-
-#[tokio::test]
-async fn an_installation_by_kustomize_becomes_a_release() {
-    if helm::helm().is_none() {
-        return;
-    }
-    let plane = plane().await;
-    let folder = format!("{ROOT}/config/default");
-    kubectl(&plane, &["apply", "--server-side", "-k", &folder], "").await;
-    let install = ["install", "comptroller", CHART];
-    let refused = helm(&plane, &install, &json!({})).await.unwrap_err();
-    assert!(refused.contains("cannot be imported into the current release"), "{refused}");
-    let take = ["install", "comptroller", CHART, "--take-ownership", "--force-conflicts"];
-    helm(&plane, &take, &json!({})).await.unwrap();
-    let label = "app.kubernetes.io/managed-by=Helm";
-    let deployments = ["get", "deployments", "-n", NAMESPACE, "-l", label, "-o", "name"];
-    assert_eq!(kubectl(&plane, &deployments, "").await.trim(), "deployment.apps/comptroller");
 }
 
 #[tokio::test]

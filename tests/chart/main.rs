@@ -16,5 +16,6 @@ mod generated;
 mod helm;
 mod pack;
 mod parity;
+mod release;
 mod rendering;
 mod values;

@@ -17,7 +17,11 @@ pub fn cases() -> Vec<(String, Value)> {
             let path = entry.unwrap().path();
             let text = std::fs::read_to_string(&path).unwrap();
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (name, yaml_serde::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}")))
+            (
+                name,
+                yaml_serde::from_str(&text)
+                    .unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+            )
         })
         .collect();
     cases.sort_by(|one, other| one.0.cmp(&other.0));
