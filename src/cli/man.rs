@@ -36,7 +36,9 @@ pub fn run(args: &ManArgs) -> Result<u8, Box<dyn std::error::Error>> {
     command.build();
     let mut commands = vec![command];
     while let Some(command) = commands.pop() {
-        let man = Man::new(command.clone());
+        let man = Man::new(command.clone())
+            .source(concat!("Comptroller ", env!("CARGO_PKG_VERSION")))
+            .manual("Comptroller");
         let path = args.dir.join(man.get_filename());
         let mut page = Vec::new();
         man.render(&mut page)?;

@@ -60,7 +60,7 @@ async fn the_api_server_takes_both_kinds_whole() {
     } else {
         eprintln!("skipped for OpenReports: {PUBLISHED} is not there");
     }
-    apply(&plane, "{apiVersion: v1, kind: Namespace, metadata: {name: prod}}").await;
+    apply(&plane, "apiVersion: v1\nkind: Namespace\nmetadata: {name: prod}\n").await;
     let manifests = folder(&format!("{PRIVILEGED}{REST}"));
     let path = manifests.path().to_str().unwrap();
     for (format, cluster, namespaced) in formats {
@@ -84,7 +84,7 @@ async fn the_api_server_takes_both_kinds_whole() {
         };
         assert_eq!(outcome("no-standing-cluster-admin"), ["fail"], "{report}");
         // No manifest shows whether etcd is encrypted.
-        assert_eq!(outcome("secrets-are-encrypted-at-rest"), ["error"], "{report}");
+        assert_eq!(outcome("secrets-encrypted-at-rest"), ["error"], "{report}");
         assert!(report["summary"]["pass"].as_u64().unwrap() > 0, "{report}");
         assert!(report["results"][0]["timestamp"]["seconds"].as_i64().unwrap() > 1_700_000_000);
     }

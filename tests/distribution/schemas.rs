@@ -65,8 +65,9 @@ fn every_object_that_is_shipped_is_accepted() {
     for folder in ["config/soc2", "config/samples"] {
         for (file, object) in objects(&repository().join(folder)) {
             let kind = object["kind"].as_str().unwrap().to_lowercase();
-            // Patches of kustomize are no whole objects.
-            if object.pointer("/spec/title").is_none() && kind == "control" {
+            // Patches of kustomize are no whole objects, and the demo fills in the dates of some.
+            let is_patch = object.pointer("/spec/title").is_none() && kind == "control";
+            if is_patch || object.to_string().contains("{{") {
                 continue;
             }
             for schema in [&validator(&format!("{kind}_v1alpha1.json")), &all] {

@@ -58,7 +58,7 @@ fn scanned(args: &ScanArgs) -> String {
         Some(".") => "this folder".to_owned(),
         _ => path.display().to_string(),
     };
-    format!("Manifests in {}", args.paths.iter().map(name).collect::<Vec<_>>().join(", "))
+    format!("Manifests: {}", args.paths.iter().map(name).collect::<Vec<_>>().join(", "))
 }
 
 /// Why --baseline can't be used.

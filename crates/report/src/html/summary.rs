@@ -68,7 +68,11 @@ fn lead(evaluation: &EvaluationReport) -> String {
     let mut text = if evaluation.controls.is_empty() {
         "There was no control to judge by.".to_owned()
     } else if summary.failing > 0 {
-        format!("{} not met.", count(summary.failing, "control is", "controls are"))
+        let failing = count(summary.failing, "control is", "controls are");
+        match summary.unknown {
+            0 => format!("{failing} not met."),
+            unknown => format!("{failing} not met, and {unknown} could not be judged."),
+        }
     } else if summary.unknown > 0 || !evaluation.errors.is_empty() {
         "Nothing that could be judged fails, but not everything could be judged.".to_owned()
     } else {
