@@ -17,6 +17,7 @@ mod json;
 mod junit;
 mod model;
 pub mod period;
+pub mod policy_report;
 mod sarif;
 pub mod spreadsheet;
 mod standing;
