@@ -18,6 +18,7 @@ mod json;
 mod junit;
 mod model;
 pub mod period;
+pub mod policy_report;
 mod sarif;
 pub mod scan_reports;
 pub mod spreadsheet;
