@@ -48,9 +48,11 @@ image: ## Pack the operator's image into target/image (ARCH=arm64, ENGINE=podman
 image-check: ## Test the image: twice the same, not root, resolves names, speaks HTTPS (needs root and buildah)
 	COMPTROLLER_IMAGE_CHECK=1 $(CARGO) test --locked --test image
 
-promtool: ## Print how to install promtool if PATH and target/tools have none
-	@command -v promtool >/dev/null 2>&1 \
-	|| echo "promtool is not installed, so the alert tests are skipped (Debian: apt-get install prometheus; macOS: brew install prometheus)" >&2
+promtool: ## Print how to install Prometheus and promtool if PATH has none (CI=true installs it by apt, as root)
+	@command -v prometheus >/dev/null 2>&1 && command -v promtool >/dev/null 2>&1 \
+	|| { [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 \
+		&& apt-get update -qq && apt-get install -qq -y --no-install-recommends prometheus; } \
+	|| echo "Prometheus is not installed, so the alert tests are skipped (Debian: apt-get install prometheus; macOS: brew install prometheus)" >&2
 
 demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample company until Ctrl-C (ONCE=1 stops after the table)
 	@# The example runs the operator's binary, which `cargo run --example` alone would not build.

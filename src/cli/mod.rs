@@ -8,6 +8,7 @@ pub mod crds;
 pub(crate) mod evidence;
 mod format_parser;
 pub(crate) mod gap;
+mod man;
 mod output;
 pub mod pack;
 pub(crate) mod report;
@@ -50,10 +51,12 @@ enum CliCommand {
     Evidence(evidence::EvidenceArgs),
     /// Print the built-in controls, with the profiles of a distribution and add-ons.
     Pack(pack::PackArgs),
-    /// Print the CustomResourceDefinitions.
+    /// Print the CustomResourceDefinitions, or write them as JSON Schemas for editors.
     Crds(crds::CrdsArgs),
     /// Print a completion script for a shell.
     Completion(completion::CompletionArgs),
+    /// Write the manual pages.
+    Man(man::ManArgs),
 }
 
 /// Runs a command and returns its exit code, which is 2 if it failed; the reason is then on standard
@@ -72,6 +75,7 @@ pub fn main(cli: Cli) -> ExitCode {
         CliCommand::Pack(args) => pack::run(&args),
         CliCommand::Crds(args) => crds::run(&args),
         CliCommand::Completion(args) => completion::run(&args),
+        CliCommand::Man(args) => man::run(&args),
     };
     ExitCode::from(result.unwrap_or_else(|error| {
         // It may have text from an API server, a file or a bucket, which could control the terminal.
