@@ -19,6 +19,7 @@ use crate::{
         cosigning::{Witnesses, WitnessesError},
         leader::{ElectionConfig, LeaderElector},
         operator::{self, Parts},
+        reports::ReportsMode,
     },
     server::{CertificateFiles, ProbeState, Server, ServerConfig},
     source::{
@@ -76,6 +77,10 @@ pub struct RunArgs {
     /// --policy` reads the same file.
     #[arg(long, value_name = "FILE", env = "COMPTROLLER_WITNESS_POLICY", requires = "evidence")]
     witness_policy: Option<PathBuf>,
+    /// Write what controls come to as policy reports, which Policy Reporter and other dashboards read.
+    /// The CRDs are those of another project, and the right to write reports is config/rbac/reports.
+    #[arg(long, value_name = "API", value_enum, default_value_t, env = "COMPTROLLER_REPORTS")]
+    reports: ReportsMode,
 }
 
 impl RunArgs {
@@ -131,6 +136,7 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
         namespace: args.leader_elect_namespace.clone(),
         instance: instance(),
         witnesses: witnesses(args)?,
+        reports: args.reports,
     };
     let (handle, operator) = operator::start(&parts, stop.clone());
     let board = handle.board;

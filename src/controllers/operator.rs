@@ -18,6 +18,7 @@ use super::{
     kinds::KindRunner,
     record::ReconcileQueues,
     refusal::WithoutTexts,
+    reports::{FindingsBoard, PolicyReports, ReportsMode},
     verdict_board::VerdictBoard,
     writer::Writer,
 };
@@ -48,6 +49,8 @@ pub struct Parts {
     pub instance: String,
     /// Who cosigns the log. None: nobody is asked.
     pub witnesses: Option<Witnesses>,
+    /// Which policy reports are written.
+    pub reports: ReportsMode,
 }
 
 /// What probes look at.
@@ -80,8 +83,10 @@ pub fn start(
     let (_, no_periods) = mpsc::unbounded_channel();
     let (api_server_wanted, wanted) = watch::channel(false);
     let (evaluated, evaluated_receiver) = watch::channel(false);
+    let findings = Arc::new(FindingsBoard::new(parts.reports != ReportsMode::None));
     let outlets = Outlets {
         board: Arc::clone(&board),
+        findings: Arc::clone(&findings),
         queues: ReconcileQueues { controls: control_queue, exceptions: exception_queue },
         api_server_wanted,
         evaluated,
@@ -105,6 +110,10 @@ pub fn start(
         "API server metrics",
         api_server::run(parts.client.clone(), wanted, commands.clone()).boxed(),
     );
+    let (client, metrics) = (parts.client.clone(), parts.metrics.clone());
+    let reports =
+        PolicyReports::new(parts.reports, client, findings, parts.evidence.clone(), metrics);
+    spawn("policy reports", reports.run().boxed());
     for (name, task) in log_tasks(parts) {
         spawn(name, task);
     }

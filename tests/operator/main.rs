@@ -27,6 +27,7 @@ mod periods;
 mod populations;
 #[allow(dead_code, reason = "other test binaries use the rest of it")]
 mod process;
+mod reports;
 mod rights;
 mod time;
 mod verdicts;

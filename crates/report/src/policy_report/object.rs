@@ -76,7 +76,10 @@ impl Shard<'_> {
     pub fn object(&self, api: ReportApi, owner: Option<&Owner>, with_texts: bool) -> Value {
         let kind = api.kind(self.namespace.is_some());
         let detail = if with_texts { Detail::Full } else { Detail::Bare };
-        let mut annotations = Map::from_iter([(DIGEST.to_owned(), json!(self.digest(owner)))]);
+        let digest = self.digest(owner);
+        // One without texts counts as another, and is tried again with them.
+        let digest = if with_texts { digest } else { format!("bare-{digest}") };
+        let mut annotations = Map::from_iter([(DIGEST.to_owned(), json!(digest))]);
         if self.cut > 0 {
             annotations.insert(CUT.to_owned(), json!(self.cut.to_string()));
         }
