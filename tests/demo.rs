@@ -11,6 +11,7 @@
 mod controlplane;
 
 use std::{
+    env,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -19,6 +20,10 @@ use std::{
 };
 
 use controlplane::wait;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// Until the demo has printed everything, on a machine that is busy with other tests.
 const PRINTED: Duration = Duration::from_mins(4);
@@ -48,6 +53,8 @@ async fn the_demo_does_what_it_says() {
         .find_map(|line| line.trim().strip_prefix("export KUBECONFIG="))
         .map(PathBuf::from)
         .expect("a kubeconfig to export");
+    doors(&output).await;
+
     let trials = trials(&output);
     assert!(trials.len() >= 4, "{output}");
     for trial in trials {
@@ -67,6 +74,34 @@ async fn the_demo_does_what_it_says() {
     })
     .await
     .unwrap();
+}
+
+/// Whatever it says to open is there, and an alert fires where there is a Prometheus.
+async fn doors(output: &str) {
+    let doors: Vec<&str> =
+        output.lines().map(str::trim).filter(|line| line.starts_with("http://")).collect();
+    assert!(doors.iter().any(|door| door.ends_with("/metrics")), "{output}");
+    for door in &doors {
+        let (address, path) = door.trim_start_matches("http://").split_once('/').unwrap();
+        let answer = get(address, &format!("/{path}")).await;
+        assert!(answer.starts_with("HTTP/1.0 200"), "{door}: {answer:.200}");
+    }
+    let prometheus = env::var_os("PATH").is_some_and(|path| {
+        env::split_paths(&path).any(|folder| folder.join("prometheus").is_file())
+    });
+    assert!(prometheus || env::var("CI").as_deref() != Ok("true"), "CI needs prometheus in PATH");
+    let firing = output.lines().find(|line| line.contains("firing: Comptroller"));
+    assert_eq!(firing.is_some(), prometheus, "{output}");
+    assert_eq!(doors.iter().any(|door| door.ends_with("/alerts")), prometheus, "{output}");
+}
+
+async fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 /// The rows of `kubectl get controls`, without the header.

@@ -9,6 +9,7 @@ use kube::ResourceExt;
 
 use crate::{
     Result,
+    monitoring::Monitoring,
     operator::{self, Operator},
     place::Place,
     steps::heading,
@@ -117,6 +118,29 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
         }
     }
     rows
+}
+
+/// What to open in a browser: the pages, the metrics, and the alerts.
+pub async fn doors(
+    place: &Place,
+    operator: &Operator,
+    monitoring: Option<&Monitoring>,
+    binary: &Path,
+) {
+    heading("In a browser");
+    if let Some(pages) = operator.pages().await {
+        command("the operator's pages: what fails and since when, and what is due", &pages);
+        let ui =
+            format!("{} ui --evidence {}", binary.display(), operator::evidence(place).display());
+        command(
+            "the same with your own rights, in another terminal (set KUBECONFIG as below)",
+            &ui,
+        );
+    }
+    command("the metrics", &format!("{}/metrics", operator.url()));
+    if let Some(monitoring) = monitoring {
+        command(&format!("firing: {}", monitoring.alert), &monitoring.url);
+    }
 }
 
 /// What to type in another terminal.

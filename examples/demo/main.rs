@@ -1,6 +1,6 @@
 //! The demo: the operator on a sample company, on a Kubernetes control plane that it starts itself.
 //!
-//! `make demo` runs it until Ctrl-C. `ONCE=1` stops after the table; the exit code then says
+//! `make demo` runs it until Ctrl-C, with a Prometheus and the shipped alerts if one is in PATH. `ONCE=1` stops after the table; the exit code then says
 //! whether every control has a verdict and the sample company's known mistakes were found.
 //! `CLUSTER=1` uses the cluster that KUBECONFIG names instead: it installs the definitions and the
 //! controls there, with `SAMPLES=1` the sample company too, and leaves them.
@@ -11,7 +11,9 @@ mod controlplane;
 mod company;
 mod documents;
 mod guide;
+mod http;
 mod kubectl;
+mod monitoring;
 mod operator;
 mod place;
 mod settings;
@@ -52,6 +54,9 @@ async fn run(settings: Settings) -> Result<()> {
         .step("verdicts", async |step| verdicts::wait(&place, &mut operator, step).await)
         .await?;
 
+    // Dropped before the operator that it scrapes.
+    let monitoring = monitoring::start(&place, &operator, &steps).await?;
+
     guide::table(&place).await?;
     let sound = verdicts.check(place.has_samples());
     if settings.once {
@@ -61,6 +66,7 @@ async fn run(settings: Settings) -> Result<()> {
         eprintln!("demo: {error}");
     }
     guide::failing_control(&verdicts);
+    guide::doors(&place, &operator, monitoring.as_ref(), &binary).await;
     guide::what_next(&place, &verdicts, &operator, &binary);
     operator.outlives_us().await
 }

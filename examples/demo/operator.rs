@@ -6,14 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-
 use crate::{
     Result,
     controlplane::{port::Port, process::Process, wait},
+    http,
     place::Place,
     steps::Steps,
 };
@@ -23,6 +19,9 @@ const BINARY: &str = "COMPTROLLER";
 
 /// How long it may take until it answers; nothing is evaluated before.
 const START_LIMIT: Duration = Duration::from_mins(1);
+
+/// The first of its pages.
+const PAGES: &str = "/ui/";
 
 /// How often a running operator is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -88,6 +87,17 @@ impl Operator {
         format!("http://127.0.0.1:{}", self.port.number())
     }
 
+    /// The port of the same.
+    pub fn port(&self) -> u16 {
+        self.port.number()
+    }
+
+    /// Where its pages are. None if it has none: `COMPTROLLER` may name an older binary.
+    pub async fn pages(&self) -> Option<String> {
+        let (status, _) = http::get(self.port(), PAGES).await.ok()?;
+        (status == 200).then(|| format!("{}{PAGES}", self.url()))
+    }
+
     /// Fails when it has ended, with the end of its log.
     pub fn check(&mut self) -> Result<()> {
         Ok(self.process.check()?)
@@ -108,17 +118,9 @@ impl Operator {
             if process.check().is_err() {
                 return Some(false);
             }
-            is_live(port).await.ok().filter(|live| *live)
+            let (status, _) = http::get(port, "/healthz").await.ok()?;
+            (status == 200).then_some(true)
         });
         if answer.await? { Ok(()) } else { self.check() }
     }
-}
-
-async fn is_live(port: u16) -> std::io::Result<bool> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    let request = "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer.split(' ').nth(1) == Some("200"))
 }
