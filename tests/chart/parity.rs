@@ -64,6 +64,12 @@ fn what_is_off_by_default_is_what_config_has_apart() {
     let files = ["servicemonitor", "prometheusrule"];
     let text = files.map(|name| read(&format!("monitoring/{name}.yaml"))).join("---\n");
     assert_same(&monitoring, &by_title("config/monitoring", &text));
+    let mut dashboards = by_title("config/monitoring", &kustomize("config/monitoring"));
+    dashboards.retain(|title, _| title.starts_with("ConfigMap"));
+    assert!(!dashboards.is_empty());
+    assert_same(&added(&json!({"metrics": {"dashboards": on}})), &dashboards);
+    let reports = by_title("config/rbac/reports", &read("rbac/reports/reports_role.yaml"));
+    assert_same(&added(&json!({"reports": on})), &reports);
     for (value, file) in [
         ("enforcement", "enforcement.yaml"),
         ("revocation", "revocation.yaml"),
