@@ -268,8 +268,8 @@ impl Stage {
         for count in 1..=3 {
             self.leader.start(&self.deployment);
             self.until(&format!("{starts} >= {count}")).await;
-            // Two starts within one second look like one.
-            self.until(&format!("time() - {started} > 1")).await;
+            // Starts are told in whole seconds, of a clock that may be a second off.
+            self.until(&format!("time() - {started} > 3")).await;
             self.leader.kill();
         }
         self.fires(ALERTS).await;
