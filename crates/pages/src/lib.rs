@@ -1,0 +1,20 @@
+//! The pages: what a cluster's controls say, for people with a browser.
+//!
+//! Whoever serves them fills a [`Site`] with what it may read and asks [`respond`] for a [`Page`]. All
+//! of it is pure: a page depends on the site, the path and the query alone. The operator and the command
+//! `comptroller ui` serve the same pages.
+//!
+//! Nothing on a page needs a script. Every page links one stylesheet and only other pages, so that
+//! [`SECURITY_HEADERS`] can forbid the rest. Text from outside is hostile: it is escaped, and what is
+//! hidden in it is written out.
+
+mod model;
+mod page;
+
+pub use self::{
+    model::{
+        ControlHistory, Input, LogGap, LogOperator, LogView, PopulationItem, PopulationView,
+        ServedBy, Site, Source, TimelineEvent, TimelineFact, Verification, VouchedBy, Witnesses,
+    },
+    page::{Page, Problem, SECURITY_HEADERS, problem, respond, shown_control},
+};
