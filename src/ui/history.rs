@@ -174,7 +174,7 @@ impl HistoryFold {
             let freed: usize = self.controls.values_mut().map(|it| it.trim(self.kept)).sum();
             self.weight -= freed;
         }
-        if self.weight > self.limit {
+        while self.weight > self.limit && !self.controls.is_empty() {
             self.drop_oldest();
         }
     }
