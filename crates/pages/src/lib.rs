@@ -13,8 +13,9 @@ mod page;
 
 pub use self::{
     model::{
-        ControlHistory, Input, LogGap, LogOperator, LogView, PopulationItem, PopulationView,
-        ServedBy, Site, Source, TimelineEvent, TimelineFact, Verification, VouchedBy, Witnesses,
+        ControlHistory, Input, ListedPopulation, LogFold, LogGap, LogOperator, LogView,
+        PopulationItem, ReadPopulation, ServedBy, Site, Source, TimelineEvent, TimelineFact,
+        Verification, VouchedBy, Witnesses,
     },
-    page::{Page, Problem, SECURITY_HEADERS, problem, respond, shown_control},
+    page::{Page, Problem, SECURITY_HEADERS, problem, report_download, respond, shown_control},
 };

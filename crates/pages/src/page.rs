@@ -76,3 +76,11 @@ pub fn shown_control(path: &str) -> Option<String> {
     let name = path.strip_prefix("/ui/controls/")?;
     (!name.is_empty() && !name.contains('/')).then(|| name.to_owned())
 }
+
+/// The report that a path asks for: the name of the period and a format of
+/// [`FORMATS`](comptroller_report::period::FORMATS), such as `html`. Whoever serves the pages makes it
+/// from the log, and sends it as an attachment. None for any other path.
+pub fn report_download(path: &str) -> Option<(String, String)> {
+    let (name, format) = path.strip_prefix("/ui/periods/")?.split_once("/report.")?;
+    Some((name.to_owned(), format.to_owned()))
+}

@@ -1,6 +1,6 @@
 //! What the evidence log says, as far as pages show it. Bounded by whoever reads the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use comptroller_core::api::{OccurrencePhase, ResourceRef, State};
 use comptroller_evidence::data::{ChangeKind, FieldChange, GapCause};
@@ -129,13 +129,13 @@ pub struct LogGap {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ControlHistory {
     /// What happened, oldest first; the newest some hundreds.
-    pub events: Vec<TimelineEvent>,
+    pub events: VecDeque<TimelineEvent>,
     /// How many earlier events were left out of `events`.
     pub earlier: u64,
     /// When the newest verdict or heartbeat was written; None if there is none.
     pub last_at: Option<Timestamp>,
-    /// The newest list of what was judged; None if the log has none, or it was not read.
-    pub population: Option<PopulationView>,
+    /// The newest list of what was judged, by its digest; None if the log has none.
+    pub population: Option<ListedPopulation>,
 }
 
 /// One thing that was recorded of a control.
@@ -213,19 +213,32 @@ pub enum TimelineFact {
         /// The name of the `DeviationResponse`.
         name: String,
     },
+    /// An entry about the control whose data lies beside the log and was not read.
+    Unread,
 }
 
-/// The items that were judged, by a list in the log.
+/// A list of the items that were judged, which lies beside the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PopulationView {
+pub struct ListedPopulation {
     /// When the list was written.
     pub at: Timestamp,
     /// The entry that names it.
     pub entry: u64,
     /// Its SHA-256, by which it lies beside the log.
     pub digest: String,
-    /// Its items, in its order.
-    pub items: Vec<PopulationItem>,
+    /// How many items it has.
+    pub count: u64,
+}
+
+/// A list that was read, for the page that shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadPopulation {
+    /// The control whose newest list it is.
+    pub control: String,
+    /// The digest of the list, as the log names it.
+    pub digest: String,
+    /// Its items in its order; or why it could not be read, in one sentence.
+    pub items: Result<Vec<PopulationItem>, String>,
 }
 
 /// An item that was judged.
@@ -235,4 +248,24 @@ pub struct PopulationItem {
     pub resource: ResourceRef,
     /// Its uid; None where it has none, and in lists of older versions.
     pub uid: Option<String>,
+}
+
+impl PopulationItem {
+    /// The items of a list, as it lies beside the log: a line for each, its columns parted by tabs.
+    pub fn of_list(text: &str) -> Vec<Self> {
+        text.lines().filter(|line| !line.is_empty()).map(Self::of_line).collect()
+    }
+
+    fn of_line(line: &str) -> Self {
+        let mut columns = line.split('\t').map(str::to_owned);
+        let mut next = || columns.next().filter(|column| !column.is_empty());
+        let (api_version, kind, namespace, name, uid) = (next(), next(), next(), next(), next());
+        let resource = ResourceRef {
+            api_version: api_version.unwrap_or_default(),
+            kind: kind.unwrap_or_default(),
+            namespace,
+            name: name.unwrap_or_default(),
+        };
+        Self { resource, uid }
+    }
 }

@@ -1,5 +1,6 @@
 //! What the pages are made of. Whoever serves them reads it; nothing here is read by a page itself.
 
+mod fold;
 mod log;
 
 use std::sync::Arc;
@@ -9,9 +10,12 @@ use comptroller_core::api::{
 };
 use jiff::Timestamp;
 
-pub use self::log::{
-    ControlHistory, LogGap, LogOperator, LogView, PopulationItem, PopulationView, TimelineEvent,
-    TimelineFact, Verification, VouchedBy, Witnesses,
+pub use self::{
+    fold::LogFold,
+    log::{
+        ControlHistory, ListedPopulation, LogGap, LogOperator, LogView, PopulationItem,
+        ReadPopulation, TimelineEvent, TimelineFact, Verification, VouchedBy, Witnesses,
+    },
 };
 
 /// A cluster as its pages show it: a snapshot, made for one request or shared by many.
@@ -39,7 +43,10 @@ pub struct Site {
     pub inputs: Vec<Input>,
     /// What the evidence log says; None where whoever serves the pages has no log. The pages then say
     /// that nothing on them is backed by a log that was read.
-    pub log: Option<LogView>,
+    pub log: Option<Arc<LogView>>,
+    /// The newest population list of the control that [`shown_control`](crate::shown_control) names; None
+    /// for another page, and where the log has no list.
+    pub population: Option<ReadPopulation>,
     /// The signed checkpoint that the operator publishes in the cluster, as text; None if there is none,
     /// or it may not be read.
     pub published_checkpoint: Option<String>,
