@@ -22,8 +22,8 @@ use super::{
     writer::Writer,
 };
 use crate::source::{
-    api_server, discovery, held::Held, listwatch::WatchContext, own_kinds::own_kind, rewinds::Rewinds,
-    server_clock, watches::Watches,
+    api_server, discovery, held::Held, listwatch::WatchContext, own_kinds::own_kind,
+    rewinds::Rewinds, server_clock, watches::Watches,
 };
 use crate::telemetry::{Metrics, ReconcileKind};
 use comptroller_core::api::{AuditPeriod, Control, ControlException};

@@ -11,7 +11,7 @@ use axum::{
     Extension, Router,
     body::{Body, HttpBody, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts, uri::PathAndQuery},
     response::Response,
     routing::any,
 };
@@ -60,7 +60,8 @@ async fn answer(
     Extension(peer): Extension<Peer>,
     request: Request<Body>,
 ) -> Response {
-    let (method, headers) = (request.method().clone(), request.headers());
+    let (head, body) = request.into_parts();
+    let Parts { method, headers, uri, .. } = &head;
     // Without authentication only names of this machine are answered: a page of somebody else could
     // have its own name lead here.
     if state.access.is_open() && !http::names_loopback(headers) {
@@ -68,54 +69,58 @@ async fn answer(
             "Without authentication the pages are for the operator's own machine: open them as http://127.0.0.1, with the port.".to_owned(),
         ));
     }
-    if http::is_foreign(&method, headers) {
+    if http::is_foreign(method, headers) {
         return closing(http::problem_response(&Problem::Forbidden(
             "Another page made your browser ask for this, so it is not answered. Enter the address by hand.".to_owned(),
         )));
     }
-    if http::is_too_long(request.uri()) {
+    if http::is_too_long(uri) {
         return http::problem_response(&Problem::NotFound);
     }
-    let path = request.uri().path();
-    match (method.as_str(), path) {
-        ("POST", LOGIN) => state.log_in(&peer, request).await,
+    match (method.as_str(), uri.path()) {
+        ("POST", LOGIN) => state.log_in(&peer, headers, body).await,
         ("POST", LOGOUT) => login::signed_out(),
-        ("GET" | "HEAD", _) if !request.body().is_end_stream() => {
+        ("GET" | "HEAD", _) if !body.is_end_stream() => {
             closing(http::problem_response(&Problem::MethodNotAllowed))
         }
         ("GET" | "HEAD", "/ui") => http::redirect(StatusCode::PERMANENT_REDIRECT, HOME),
         ("GET" | "HEAD", LOGIN) => SignIn::new(None, HOME).response(StatusCode::OK),
-        ("GET" | "HEAD", _) => state.page(&peer, &request).await,
+        ("GET" | "HEAD", _) => state.page(&peer, headers, uri).await,
         _ => closing(http::problem_response(&Problem::MethodNotAllowed)),
     }
 }
 
 impl PageState {
-    async fn page(&self, peer: &Peer, request: &Request<Body>) -> Response {
-        let uri = request.uri();
+    async fn page(&self, peer: &Peer, headers: &HeaderMap, uri: &Uri) -> Response {
         let (path, query) = (uri.path(), uri.query().unwrap_or_default());
         let user = if path == STYLE {
             None
         } else {
             // HEAD reveals no more than GET, so it needs the same permission.
             let target = Target { verb: "get", path, grant: GRANT };
-            match self.access.check(token(request.headers()), peer, target).await {
+            match self.access.check(token(headers), peer, target).await {
                 Ok(reader) => reader.user,
-                Err(denied) => return refused(&denied, uri.path_and_query().map_or(path, |it| it.as_str())),
+                Err(denied) => {
+                    let next = uri.path_and_query().map_or(path, PathAndQuery::as_str);
+                    return refused(&denied, next);
+                }
             }
         };
         http::response(self.pages.answer(path, query, Asker { user }).await)
     }
 
     /// Takes a pasted token, if it may read at least the first page.
-    async fn log_in(&self, peer: &Peer, request: Request<Body>) -> Response {
-        let is_form = request.headers().get(header::CONTENT_TYPE).is_some_and(|type_| {
+    async fn log_in(&self, peer: &Peer, headers: &HeaderMap, body: Body) -> Response {
+        let is_form = headers.get(header::CONTENT_TYPE).is_some_and(|type_| {
             type_.as_bytes().starts_with(b"application/x-www-form-urlencoded")
         });
         if !is_form {
-            return closing(SignIn::new(Some("Send the form of this page."), HOME).response(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+            return closing(
+                SignIn::new(Some("Send the form of this page."), HOME)
+                    .response(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            );
         }
-        let body = timeout(BODY_LIMIT, to_bytes(request.into_body(), BODY)).await;
+        let body = timeout(BODY_LIMIT, to_bytes(body, BODY)).await;
         let Ok(Ok(body)) = body else {
             let why = "The token is too long, or did not arrive in time. Use `comptroller ui` instead, which needs none.";
             return closing(SignIn::new(Some(why), HOME).response(StatusCode::PAYLOAD_TOO_LARGE));

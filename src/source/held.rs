@@ -69,8 +69,7 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + 'static> Held<K> {
         match message {
             WatchMessage::Failing(error) => heard.trouble = Some(error.clone()),
             // A list counts once it is complete.
-            WatchMessage::Event(event)
-                if matches!(**event, Event::Init | Event::InitApply(_)) => {}
+            WatchMessage::Event(event) if matches!(**event, Event::Init | Event::InitApply(_)) => {}
             WatchMessage::Event(_) | WatchMessage::Confirmed => {
                 *heard = Heard { at: Some(now), trouble: None };
             }

@@ -1,9 +1,6 @@
 //! Reports to download: made by the code of `comptroller report`, one at a time.
 
-use std::{
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use kube::ResourceExt;
 use tokio::{sync::Semaphore, time::timeout};
@@ -11,7 +8,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use super::{Answer, Asker, Download, log::LogSource, zip};
 use crate::cli::report::{MadeReport, PeriodReportRequest};
 use comptroller_core::api::AuditPeriod;
-use comptroller_pages::{Problem, Site};
+use comptroller_pages::{Problem, Site, report_download};
 use comptroller_report::{
     period::{FORMATS, PeriodFormat, Rendered},
     shell_word,
@@ -30,8 +27,6 @@ pub struct Wanted {
 /// A file that is offered of every period.
 #[derive(Debug, PartialEq, Eq)]
 struct FileKind {
-    /// The last part of its path.
-    path: &'static str,
     /// The name of the report's format.
     format: &'static str,
     /// How the name of the file ends.
@@ -40,27 +35,17 @@ struct FileKind {
 }
 
 const FILES: &[FileKind] = &[
-    FileKind {
-        path: "report.html",
-        format: "html",
-        ending: ".html",
-        content_type: "text/html; charset=utf-8",
-    },
-    FileKind { path: "report.csv", format: "csv", ending: "-csv.zip", content_type: "application/zip" },
-    FileKind { path: "report.json", format: "json", ending: ".json", content_type: "application/json" },
-    FileKind {
-        path: "report.oscal",
-        format: "oscal",
-        ending: "-oscal.json",
-        content_type: "application/json",
-    },
+    FileKind { format: "html", ending: ".html", content_type: "text/html; charset=utf-8" },
+    FileKind { format: "csv", ending: "-csv.zip", content_type: "application/zip" },
+    FileKind { format: "json", ending: ".json", content_type: "application/json" },
+    FileKind { format: "oscal", ending: "-oscal.json", content_type: "application/json" },
 ];
 
 /// The report that a path asks for. None for any other path.
 pub fn wanted(path: &str) -> Option<Wanted> {
-    let (period, file) = path.strip_prefix("/ui/periods/")?.split_once('/')?;
-    let file = FILES.iter().find(|known| known.path == file)?;
-    Some(Wanted { period: period.to_owned(), file })
+    let (period, format) = report_download(path)?;
+    let file = FILES.iter().find(|known| known.format == format)?;
+    Some(Wanted { period, file })
 }
 
 /// Makes reports.
@@ -134,7 +119,9 @@ impl ReportMaker {
             ))
         })?;
         let MadeReport { rendered, mismatch } = made.map_err(|error| {
-            Problem::Failed(format!("The report can't be made: {error}. `{command}` tries the same."))
+            Problem::Failed(format!(
+                "The report can't be made: {error}. `{command}` tries the same."
+            ))
         })?;
         // Whoever downloads a file reads no exit code: a report that contradicts its period is not
         // handed out without a word.
@@ -194,7 +181,7 @@ mod tests {
             ("/ui/periods/2026-q4/report.oscal", Some(("2026-q4", "oscal"))),
             ("/ui/periods/2026-q4/report.exe", None),
             ("/ui/periods/2026-q4", None),
-            ("/ui/periods/a/b/report.html", None),
+            ("/ui/periods/a", None),
             ("/ui/controls/a/report.html", None),
         ] {
             let wanted = wanted(path);

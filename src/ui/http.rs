@@ -157,9 +157,21 @@ mod tests {
             (Method::GET, vec![HOST, ("sec-fetch-site", "same-origin")], false),
             (Method::GET, vec![HOST, ("sec-fetch-site", "cross-site")], true),
             // Another port of this machine.
-            (Method::GET, vec![HOST, ("sec-fetch-site", "same-site"), ("sec-fetch-mode", "no-cors")], true),
-            (Method::GET, vec![HOST, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")], false),
-            (Method::POST, vec![HOST, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")], true),
+            (
+                Method::GET,
+                vec![HOST, ("sec-fetch-site", "same-site"), ("sec-fetch-mode", "no-cors")],
+                true,
+            ),
+            (
+                Method::GET,
+                vec![HOST, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
+                false,
+            ),
+            (
+                Method::POST,
+                vec![HOST, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
+                true,
+            ),
             (Method::POST, vec![HOST, ("sec-fetch-site", "none")], true),
             (Method::POST, vec![HOST, ("sec-fetch-site", "same-origin")], false),
             (Method::POST, vec![HOST], true),

@@ -6,26 +6,20 @@
 
 mod cached;
 mod download;
-mod history;
 pub(crate) mod http;
 pub(crate) mod log;
-mod population;
+pub(crate) mod operator;
 pub(crate) mod site;
 mod zip;
 
-use std::{
-    error::Error,
-    io,
-    sync::Arc,
-    time::Duration,
-};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 use tokio::{runtime::Runtime, sync::Semaphore, time::timeout};
 
-use self::{download::ReportMaker, site::SiteReader};
+use self::site::SiteReader;
 use comptroller_pages::{Page, Problem, problem, respond};
 
-pub(crate) use self::cached::Cached;
+pub(crate) use self::{cached::Cached, download::ReportMaker};
 
 /// How many threads make pages: one is left while another makes a report.
 const THREADS: usize = 2;

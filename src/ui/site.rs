@@ -8,10 +8,7 @@ use kube::{Api, Client, Resource, api::ListParams, core::DeserializeGuard};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::{
-    cached::Cached,
-    log::{LogSource, Shown},
-};
+use super::{cached::Cached, log::LogSource};
 use crate::source::held::{Held, HeldObjects};
 use comptroller_core::api::{
     Attestation, AuditPeriod, Control, ControlException, DeviationResponse,
@@ -63,9 +60,12 @@ impl SiteReader {
         let control = shown_control(path);
         let log = async {
             let log = self.log.as_ref()?;
-            log.look(LOG_PATIENCE).await;
-            let shown = control.as_deref().map_or(Shown::All, Shown::One);
-            Some(log.view(shown, LOG_PATIENCE).await)
+            let view = log.view(LOG_PATIENCE).await;
+            let population = match &control {
+                Some(control) => log.population(&view, control, LOG_PATIENCE).await,
+                None => None,
+            };
+            Some((view, population))
         };
         let (controls, exceptions, attestations, responses, periods, log, published_checkpoint) = tokio::join!(
             self.controls.read(),
@@ -76,6 +76,7 @@ impl SiteReader {
             log,
             self.published_checkpoint.get(),
         );
+        let (log, population) = log.unzip();
         Site {
             cluster: self.cluster.clone(),
             now: Timestamp::now(),
@@ -87,6 +88,7 @@ impl SiteReader {
             periods,
             inputs: (self.inputs)(),
             log,
+            population: population.flatten(),
             published_checkpoint,
         }
     }
@@ -114,7 +116,9 @@ where
 fn held_source<K: Resource<DynamicType = ()>>(held: HeldObjects<K>) -> Source<K> {
     let HeldObjects { objects, unreadable, heard, trouble } = held;
     let trouble = match (heard, trouble) {
-        (None, None) => Some(format!("{} are not listed yet: reload this page in a moment", kind::<K>())),
+        (None, None) => {
+            Some(format!("{} are not listed yet: reload this page in a moment", kind::<K>()))
+        }
         (_, Some(error)) => Some(format!("the watch of {} fails: {error}", kind::<K>())),
         (_, None) => of_unreadable::<K>(&unreadable),
     };
@@ -131,7 +135,10 @@ where
     match listed {
         Ok(Ok(Listed { items, unreadable, cut })) => {
             let trouble = if cut {
-                let most = format!("there are more than {MOST} {}: this page has the first of them", kind::<K>());
+                let most = format!(
+                    "there are more than {MOST} {}: this page has the first of them",
+                    kind::<K>()
+                );
                 Some(most)
             } else {
                 of_unreadable::<K>(&unreadable)

@@ -13,7 +13,9 @@ const DAY: u16 = (1 << 5) | 1;
 
 /// Why files don't fit into an archive.
 #[derive(Debug, thiserror::Error)]
-#[error("the report is larger than 4 GiB, which a ZIP archive can't hold: write it with `comptroller report`")]
+#[error(
+    "the report is larger than 4 GiB, which a ZIP archive can't hold: write it with `comptroller report`"
+)]
 pub struct TooLarge;
 
 /// Puts files into an archive.

@@ -145,8 +145,8 @@ pub(crate) struct PeriodReportRequest<'a> {
 impl PeriodReportRequest<'_> {
     /// Makes the report; the error says what to do.
     pub async fn make(self) -> Result<MadeReport, String> {
-        let request =
-            ReportRequest::of_period(self.period, self.run_by).map_err(|error| error.to_string())?;
+        let request = ReportRequest::of_period(self.period, self.run_by)
+            .map_err(|error| error.to_string())?;
         let args = ReportArgs {
             period: Some(request.name.clone()),
             evidence: self.evidence.to_owned(),

@@ -12,10 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    net::TcpListener,
-};
+use tokio::{net::TcpListener, sync::mpsc};
 
 use self::{
     facts::UserFacts,
@@ -61,7 +58,9 @@ pub struct UiArgs {
 /// Why the pages can't be shown.
 #[derive(Debug, thiserror::Error)]
 enum UiError {
-    #[error("can't listen on port {port} of 127.0.0.1: {error}; choose another one with --port, or leave it out")]
+    #[error(
+        "can't listen on port {port} of 127.0.0.1: {error}; choose another one with --port, or leave it out"
+    )]
     Listen { port: u16, error: std::io::Error },
     #[error("standard output can't be written: {0}")]
     Output(std::io::Error),
@@ -97,7 +96,9 @@ async fn serve(args: &UiArgs) -> Result<(), Box<dyn std::error::Error>> {
         cookie: format!("comptroller-{}", address.port()).into(),
         user,
         opened: Arc::new(|| {
-            eprintln!("A browser opened the link, which no longer works. If that was not you, press Ctrl-C.");
+            eprintln!(
+                "A browser opened the link, which no longer works. If that was not you, press Ctrl-C."
+            );
         }),
     };
     let connections = Connections::new(routes::router(state), None, ConnectionLimits::LOOPBACK);
@@ -124,7 +125,9 @@ impl Link {
         let token = self.sessions.new_link()?;
         let link = format!("http://{}{OPEN}{}", self.address, token.as_str());
         to_stdout(|out| writeln!(out, "{link}")).map_err(UiError::Output)?;
-        eprintln!("Open this link in a browser on this machine. It works once; press Enter for a new one, and Ctrl-C to end.");
+        eprintln!(
+            "Open this link in a browser on this machine. It works once; press Enter for a new one, and Ctrl-C to end."
+        );
         Ok(link)
     }
 
@@ -134,17 +137,21 @@ impl Link {
         if !std::io::stdin().is_terminal() {
             return std::future::pending().await;
         }
-        let mut lines = BufReader::new(tokio::io::stdin()).lines();
-        loop {
-            match lines.next_line().await {
-                Ok(Some(_)) => {
-                    if let Err(error) = self.print() {
-                        return error;
-                    }
+        let (pressed, mut presses) = mpsc::channel(1);
+        // A thread of its own: a read of a terminal can't be cancelled, and must not hold up the end.
+        std::thread::spawn(move || {
+            for line in std::io::stdin().lines() {
+                if line.is_err() || pressed.blocking_send(()).is_err() {
+                    return;
                 }
-                // The terminal is gone; browsers that are signed in stay so.
-                Ok(None) | Err(_) => return std::future::pending().await,
+            }
+        });
+        while presses.recv().await.is_some() {
+            if let Err(error) = self.print() {
+                return error;
             }
         }
+        // The terminal is gone; browsers that are signed in stay so.
+        std::future::pending().await
     }
 }

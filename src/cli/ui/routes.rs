@@ -6,7 +6,7 @@ use axum::{
     Extension, Router,
     body::{Body, HttpBody},
     extract::{Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::Response,
 };
 
@@ -50,12 +50,13 @@ async fn answer(
     Extension(peer): Extension<Peer>,
     request: Request<Body>,
 ) -> Response {
-    state.respond(&request, &peer).await
+    let (head, body) = request.into_parts();
+    state.respond(&head, !body.is_end_stream(), &peer).await
 }
 
 impl UiState {
-    async fn respond(&self, request: &Request<Body>, peer: &Peer) -> Response {
-        let (method, headers) = (request.method(), request.headers());
+    async fn respond(&self, request: &Parts, has_body: bool, peer: &Peer) -> Response {
+        let Parts { method, headers, uri, .. } = request;
         // First of all: a name of somebody's that leads here must not even see that this is here.
         if !http::names_loopback(headers) {
             return http::problem_response(&Problem::Forbidden(
@@ -67,16 +68,13 @@ impl UiState {
                 "Another page made your browser ask for this, so it is not answered. Enter the address by hand.".to_owned(),
             ));
         }
-        if http::is_too_long(request.uri()) {
+        if http::is_too_long(uri) {
             return http::problem_response(&Problem::NotFound);
         }
-        if method != Method::GET && method != Method::HEAD {
+        if has_body || (method != Method::GET && method != Method::HEAD) {
             return closing(http::problem_response(&Problem::MethodNotAllowed));
         }
-        if !request.body().is_end_stream() {
-            return closing(http::problem_response(&Problem::MethodNotAllowed));
-        }
-        let path = request.uri().path();
+        let path = uri.path();
         if path == "/" || path == "/ui" {
             return http::redirect(StatusCode::SEE_OTHER, HOME);
         }
@@ -87,7 +85,9 @@ impl UiState {
                 false => http::problem_response(&Problem::MethodNotAllowed),
             };
         }
-        if path != STYLE && !http::cookie(headers, &self.cookie).is_some_and(|it| self.sessions.knows(it)) {
+        if path != STYLE
+            && !http::cookie(headers, &self.cookie).is_some_and(|it| self.sessions.knows(it))
+        {
             return http::problem_response(&Problem::Unauthenticated(SIGN_IN.to_owned()));
         }
         peer.trust();
@@ -95,7 +95,7 @@ impl UiState {
             return http::problem_response(&Problem::NotFound);
         }
         let user = Some(self.user.to_string()).filter(|user| !user.is_empty());
-        let query = request.uri().query().unwrap_or_default();
+        let query = uri.query().unwrap_or_default();
         http::response(self.pages.answer(path, query, Asker { user }).await)
     }
 
@@ -104,7 +104,8 @@ impl UiState {
         let session = match self.sessions.redeem(link) {
             Ok(Some(session)) => session,
             Ok(None) => {
-                let used = format!("This link was used before, or is not of this process. {SIGN_IN}");
+                let used =
+                    format!("This link was used before, or is not of this process. {SIGN_IN}");
                 return http::problem_response(&Problem::Unauthenticated(used));
             }
             Err(error) => {
@@ -122,11 +123,8 @@ impl UiState {
             location: None,
             body: OPENED.into(),
         });
-        let cookie = format!(
-            "{}={}; Path=/ui; HttpOnly; SameSite=Strict",
-            self.cookie,
-            session.as_str()
-        );
+        let cookie =
+            format!("{}={}; Path=/ui; HttpOnly; SameSite=Strict", self.cookie, session.as_str());
         if let Ok(cookie) = HeaderValue::try_from(cookie) {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
         }

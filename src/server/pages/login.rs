@@ -130,7 +130,8 @@ pub fn signed_in(token: &str, next: &str) -> Response {
     // RFC 6265, section 4.1.1: what else a token could have would end the cookie.
     let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\');
     if token.len() > TOKEN || !token.bytes().all(fits) {
-        let why = "The token does not fit into a cookie. Use `comptroller ui` instead, which needs none.";
+        let why =
+            "The token does not fit into a cookie. Use `comptroller ui` instead, which needs none.";
         return SignIn::new(Some(why), next).response(StatusCode::PAYLOAD_TOO_LARGE);
     }
     with_cookie(next, &format!("{COOKIE}={token}; {ATTRIBUTES}"))
@@ -188,7 +189,8 @@ mod tests {
     fn a_token_becomes_a_cookie_only_if_it_is_a_value_of_one() {
         let response = signed_in("eyJ.a-b_c", "/ui/x");
         assert_eq!(response.status(), StatusCode::SEE_OTHER);
-        let expected = "__Secure-comptroller-token=eyJ.a-b_c; Path=/ui; HttpOnly; Secure; SameSite=Strict";
+        let expected =
+            "__Secure-comptroller-token=eyJ.a-b_c; Path=/ui; HttpOnly; Secure; SameSite=Strict";
         assert_eq!(response.headers()["set-cookie"], expected);
         assert_eq!(response.headers()["location"], "/ui/x");
         for token in ["a;b", "a b", "a,b", "\u{fc}", &"x".repeat(4000)] {
