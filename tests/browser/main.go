@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
@@ -112,17 +113,42 @@ func run() ([]string, error) {
 	defer cancel()
 	tab, cancel := chromedp.NewContext(allocator)
 	defer cancel()
-	tab, cancel = context.WithTimeout(tab, 20*time.Minute)
-	defer cancel()
 	d := &driver{plan: plan, axe: string(axe), files: map[string]string{}, done: make(chan string, 16)}
-	chromedp.ListenTarget(tab, d.listen)
-	if err := chromedp.Run(tab, log.Enable(), network.Enable(), runtime.Enable(), page.Enable()); err != nil {
+	if err := chromedp.Do(tab, chromedp.Func(d.begin)); err != nil {
 		return nil, fmt.Errorf("Chromium does not start: %w", err)
 	}
-	if err := d.walk(tab); err != nil {
+	if err := chromedp.Listen(tab, d.listen); err != nil {
+		return nil, err
+	}
+	if err := chromedp.ListenBrowser(tab, d.listen); err != nil {
+		return nil, err
+	}
+	limited, cancel := context.WithTimeout(tab, 20*time.Minute)
+	defer cancel()
+	if err := d.walk(limited); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.at, err)
 	}
 	return d.faults, nil
+}
+
+// begin has the browser tell of what it complains of, and of files.
+func (d *driver) begin(ctx context.Context, t *chromedp.Target) error {
+	if _, err := cdp.Call(ctx, t, log.Enable, cdp.Empty{}); err != nil {
+		return err
+	}
+	if _, err := cdp.Call(ctx, t, network.Enable, network.EnableParams{}); err != nil {
+		return err
+	}
+	if _, err := cdp.Call(ctx, t, runtime.Enable, cdp.Empty{}); err != nil {
+		return err
+	}
+	yes := true
+	_, err := cdp.Call(ctx, t, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+		Behavior:      browser.SetDownloadBehaviorBehaviorAllow,
+		DownloadPath:  d.plan.Folder,
+		EventsEnabled: &yes,
+	})
+	return err
 }
 
 // listen notes what the browser complains of, and which files arrive.
@@ -130,15 +156,15 @@ func (d *driver) listen(event any) {
 	switch event := event.(type) {
 	case *log.EventEntryAdded:
 		// A page that refuses somebody is looked at on purpose.
-		if event.Entry.Level == log.LevelError && !strings.Contains(event.Entry.Text, "status of 40") {
+		if event.Entry.Level == log.EntryLevelError && !strings.Contains(event.Entry.Text, "status of 40") {
 			d.fault("the browser logs: %s (%s)", event.Entry.Text, event.Entry.URL)
 		}
 	case *runtime.EventConsoleAPICalled:
-		if event.Type == runtime.APITypeError || event.Type == runtime.APITypeWarning {
+		if event.Type == runtime.ConsoleAPICalledTypeError || event.Type == runtime.ConsoleAPICalledTypeWarning {
 			d.fault("the console has %s", event.Type)
 		}
 	case *runtime.EventExceptionThrown:
-		d.fault("an exception: %s", event.ExceptionDetails.Error())
+		d.fault("an exception: %s", event.ExceptionDetails.Text)
 	case *page.EventJavascriptDialogOpening:
 		d.fault("a dialog opens: %s", event.Message)
 	case *network.EventResponseReceived:
@@ -195,7 +221,7 @@ func (d *driver) walk(tab context.Context) error {
 
 func (d *driver) signIn(tab context.Context) error {
 	d.at = "sign in"
-	if err := chromedp.Run(tab, chromedp.Navigate(d.plan.Start)); err != nil {
+	if err := chromedp.Do(tab, chromedp.Navigate(d.plan.Start)); err != nil {
 		return err
 	}
 	if d.plan.Token != "" {
@@ -207,10 +233,7 @@ func (d *driver) signIn(tab context.Context) error {
 			}
 		}
 		d.at = "sign in"
-		err := chromedp.Run(tab,
-			chromedp.SendKeys("#token", d.plan.Token, chromedp.ByQuery),
-			chromedp.SendKeys("#token", kb.Enter, chromedp.ByQuery),
-		)
+		err := chromedp.Do(tab, chromedp.SendKeys("#token", d.plan.Token+kb.Enter))
 		if err != nil {
 			return err
 		}
@@ -229,10 +252,11 @@ func (d *driver) crawl(tab context.Context) ([]string, error) {
 		queue = queue[1:]
 		found = append(found, next)
 		d.at = next
-		var links []string
-		err := chromedp.Run(tab,
-			chromedp.Navigate(d.absolute(next)),
-			chromedp.Evaluate(`[...document.querySelectorAll("a[href]")].map(a => a.href).filter(h => h.startsWith(location.origin)).map(h => { const u = new URL(h); return u.pathname + u.search; })`, &links),
+		if err := chromedp.Do(tab, chromedp.Navigate(d.absolute(next))); err != nil {
+			return nil, err
+		}
+		links, err := chromedp.Run(tab,
+			chromedp.Evaluate[[]string](`[...document.querySelectorAll("a[href]")].map(a => a.href).filter(h => h.startsWith(location.origin)).map(h => { const u = new URL(h); return u.pathname + u.search; })`),
 		)
 		if err != nil {
 			return nil, err
@@ -248,31 +272,41 @@ func (d *driver) crawl(tab context.Context) ([]string, error) {
 	return found, nil
 }
 
+// measurement is what can be seen of a page without a tool.
+type measurement struct {
+	Wide    float64  `json:"wide"`
+	Seen    float64  `json:"seen"`
+	Widest  string   `json:"widest"`
+	Scripts int      `json:"scripts"`
+	Hostile []string `json:"hostile"`
+	Title   string   `json:"title"`
+	Heads   int      `json:"heads"`
+	Lang    string   `json:"lang"`
+}
+
 // look opens a page and checks what can be seen at once.
 func (d *driver) look(tab context.Context, address string, width int64, scheme string) error {
 	d.at = fmt.Sprintf("%s at %d, %s", path(address), width, scheme)
 	features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}
-	var measured struct {
-		Wide    float64  `json:"wide"`
-		Seen    float64  `json:"seen"`
-		Widest  string   `json:"widest"`
-		Scripts int      `json:"scripts"`
-		Hostile []string `json:"hostile"`
-		Title   string   `json:"title"`
-		Heads   int      `json:"heads"`
-		Lang    string   `json:"lang"`
-	}
-	var violations []string
-	err := chromedp.Run(tab,
+	err := chromedp.Do(tab,
 		chromedp.EmulateViewport(width, 900),
-		emulation.SetEmulatedMedia().WithFeatures(features),
-		chromedp.Navigate(d.absolute(address)),
-		chromedp.Evaluate(measure, &measured),
-		chromedp.Evaluate(d.axe+"; undefined", nil),
-		chromedp.Evaluate(axeRun, &violations, func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
-			return p.WithAwaitPromise(true)
+		chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+			_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
+			return err
 		}),
+		chromedp.Navigate(d.absolute(address)),
 	)
+	if err != nil {
+		return err
+	}
+	measured, err := chromedp.Run(tab, chromedp.Evaluate[measurement](measure))
+	if err != nil {
+		return err
+	}
+	if err := chromedp.Do(tab, chromedp.Evaluate[chromedp.Void](d.axe+"; undefined")); err != nil {
+		return err
+	}
+	violations, err := chromedp.Run(tab, chromedp.Evaluate[[]string](axeRun, chromedp.EvalAwaitPromise))
 	if err != nil {
 		return err
 	}
@@ -332,11 +366,11 @@ const axeRun = `axe.run(document, {resultTypes: ["violations"]}).then(r => r.vio
 // that can be used is reached in the order of the page, and each is seen to be reached.
 func (d *driver) keyboard(tab context.Context, address string) error {
 	d.at = "keyboard on " + path(address)
-	var total int
-	err := chromedp.Run(tab,
-		chromedp.EmulateViewport(1280, 900),
-		chromedp.Navigate(d.absolute(address)),
-		chromedp.Evaluate(`window.focusables = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")].filter(e => e.checkVisibility({visibilityProperty: true}) && !e.disabled); focusables.length`, &total),
+	if err := chromedp.Do(tab, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(d.absolute(address))); err != nil {
+		return err
+	}
+	total, err := chromedp.Run(tab,
+		chromedp.Evaluate[int](`window.focusables = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")].filter(e => e.checkVisibility({visibilityProperty: true}) && !e.disabled); focusables.length`),
 	)
 	if err != nil {
 		return err
@@ -353,8 +387,11 @@ func (d *driver) keyboard(tab context.Context, address string) error {
 		steps = 80
 	}
 	for step := 0; step < steps; step++ {
-		var now focus
-		if err := chromedp.Run(tab, chromedp.KeyEvent(kb.Tab), chromedp.Evaluate(focused, &now)); err != nil {
+		if err := chromedp.Do(tab, chromedp.KeyEvent(kb.Tab)); err != nil {
+			return err
+		}
+		now, err := chromedp.Run(tab, chromedp.Evaluate[focus](focused))
+		if err != nil {
 			return err
 		}
 		if step == 0 && !strings.HasPrefix(now.Href, "#") {
@@ -370,12 +407,11 @@ func (d *driver) keyboard(tab context.Context, address string) error {
 		last = now.Index
 	}
 	// The first link leads to what is there.
-	var reached bool
-	err = chromedp.Run(tab,
-		chromedp.Navigate(d.absolute(address)),
-		chromedp.KeyEvent(kb.Tab),
-		chromedp.KeyEvent(kb.Enter),
-		chromedp.Evaluate(`(() => { const t = document.querySelector(location.hash || "#none"); return t !== null && t.matches("main, main *"); })()`, &reached),
+	if err := chromedp.Do(tab, chromedp.Navigate(d.absolute(address)), chromedp.KeyEvent(kb.Tab+kb.Enter)); err != nil {
+		return err
+	}
+	reached, err := chromedp.Run(tab,
+		chromedp.Evaluate[bool](`(() => { const t = document.querySelector(location.hash || "#none"); return t !== null && t.matches("main, main *"); })()`),
 	)
 	if err == nil && !reached {
 		d.fault("the link that skips to the content does not lead there")
@@ -403,10 +439,9 @@ func (d *driver) downloads(tab context.Context) error {
 	sort.Strings(links)
 	for _, link := range links {
 		d.at = "download of " + link
-		err := chromedp.Run(tab,
-			browser.SetDownloadBehavior(browser.SetDownloadBehaviorBehaviorAllow).WithDownloadPath(d.plan.Folder).WithEventsEnabled(true),
+		err := chromedp.Do(tab,
 			chromedp.Navigate(d.absolute(link[:strings.LastIndex(link, "/")])),
-			chromedp.Click(`a[href$=`+quoted(link)+`]`, chromedp.ByQuery),
+			chromedp.Click(`a[href=`+quoted(link)+`]`),
 		)
 		if err != nil {
 			return err
@@ -428,8 +463,8 @@ func (d *driver) downloads(tab context.Context) error {
 }
 
 func (d *driver) picture(tab context.Context, address string, width int64, scheme string) error {
-	var picture []byte
-	if err := chromedp.Run(tab, chromedp.FullScreenshot(&picture, 80)); err != nil {
+	picture, err := chromedp.Run(tab, chromedp.FullScreenshot(80))
+	if err != nil {
 		return err
 	}
 	name := strings.Trim(strings.NewReplacer("/", "-", "?", "-", "&", "-", "=", "-").Replace(path(address)), "-")
@@ -440,9 +475,9 @@ func (d *driver) picture(tab context.Context, address string, width int64, schem
 func (d *driver) wait(tab context.Context, what, condition string) error {
 	limit, cancel := context.WithTimeout(tab, time.Minute)
 	defer cancel()
-	if err := chromedp.Run(limit, chromedp.Poll(condition, nil, chromedp.WithPollingInterval(50*time.Millisecond))); err != nil {
-		var at string
-		_ = chromedp.Run(tab, chromedp.Evaluate(`location.href + " " + document.body.innerText.slice(0, 300)`, &at))
+	_, err := chromedp.Run(limit, chromedp.Poll[bool](condition, chromedp.WithPollingInterval(50*time.Millisecond)))
+	if err != nil {
+		at, _ := chromedp.Run(tab, chromedp.Evaluate[string](`location.href + " " + document.body.innerText.slice(0, 300)`))
 		return fmt.Errorf("%s does not come: %s: %w", what, at, err)
 	}
 	return nil
