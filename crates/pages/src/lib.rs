@@ -8,8 +8,21 @@
 //! [`SECURITY_HEADERS`] can forbid the rest. Text from outside is hostile: it is escaped, and what is
 //! hidden in it is written out.
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "a test may write the pages to look at")
+)]
+
+mod html;
 mod model;
 mod page;
+mod pages;
+mod site;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use self::{
     model::{

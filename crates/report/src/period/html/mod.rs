@@ -23,7 +23,6 @@ mod text;
 mod timeline;
 mod warnings;
 mod words;
-mod yaml;
 
 #[cfg(test)]
 mod tests;
