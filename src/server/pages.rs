@@ -17,19 +17,16 @@ use axum::{
 };
 use tokio::time::timeout;
 
-use self::login::{LOGIN, LOGOUT, Login, SignIn};
+use self::login::{LOGIN, LOGOUT, Login};
 use super::{
     access::{Access, AccessDenied, Target, bearer_token, seconds},
     connections::Peer,
 };
 use crate::ui::{Asker, Pages, http};
-use comptroller_pages::Problem;
+use comptroller_pages::{Problem, stylesheet};
 
 /// The first page.
 pub const HOME: &str = "/ui/";
-
-/// The stylesheet, which says nothing of the cluster: whoever is to sign in needs it too.
-const STYLE: &str = "/ui/style.css";
 
 /// What gives the right to read every page.
 const GRANT: &str = "/ui/*";
@@ -84,7 +81,7 @@ async fn answer(
             closing(http::problem_response(&Problem::MethodNotAllowed))
         }
         ("GET" | "HEAD", "/ui") => http::redirect(StatusCode::PERMANENT_REDIRECT, HOME),
-        ("GET" | "HEAD", LOGIN) => SignIn::new(None, HOME).response(StatusCode::OK),
+        ("GET" | "HEAD", LOGIN) => login::form(StatusCode::OK, None, HOME),
         ("GET" | "HEAD", _) => state.page(&peer, headers, uri).await,
         _ => closing(http::problem_response(&Problem::MethodNotAllowed)),
     }
@@ -93,17 +90,16 @@ async fn answer(
 impl PageState {
     async fn page(&self, peer: &Peer, headers: &HeaderMap, uri: &Uri) -> Response {
         let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-        let user = if path == STYLE {
-            None
-        } else {
-            // HEAD reveals no more than GET, so it needs the same permission.
-            let target = Target { verb: "get", path, grant: GRANT };
-            match self.access.check(token(headers), peer, target).await {
-                Ok(reader) => reader.user,
-                Err(denied) => {
-                    let next = uri.path_and_query().map_or(path, PathAndQuery::as_str);
-                    return refused(&denied, next);
-                }
+        if let Some(style) = stylesheet(path) {
+            return http::page_response(style);
+        }
+        // HEAD reveals no more than GET, so it needs the same permission.
+        let target = Target { verb: "get", path, grant: GRANT };
+        let user = match self.access.check(token(headers), peer, target).await {
+            Ok(reader) => reader.user,
+            Err(denied) => {
+                let next = uri.path_and_query().map_or(path, PathAndQuery::as_str);
+                return refused(&denied, next);
             }
         };
         http::response(self.pages.answer(path, query, Asker { user }).await)
@@ -115,15 +111,16 @@ impl PageState {
             type_.as_bytes().starts_with(b"application/x-www-form-urlencoded")
         });
         if !is_form {
-            return closing(
-                SignIn::new(Some("Send the form of this page."), HOME)
-                    .response(StatusCode::UNSUPPORTED_MEDIA_TYPE),
-            );
+            return closing(login::form(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                Some("Send the form of this page."),
+                HOME,
+            ));
         }
         let body = timeout(BODY_LIMIT, to_bytes(body, BODY)).await;
         let Ok(Ok(body)) = body else {
             let why = "The token is too long, or did not arrive in time. Use `comptroller ui` instead, which needs none.";
-            return closing(SignIn::new(Some(why), HOME).response(StatusCode::PAYLOAD_TOO_LARGE));
+            return closing(login::form(StatusCode::PAYLOAD_TOO_LARGE, Some(why), HOME));
         };
         let Login { token, next } = Login::read(&body);
         let target = Target { verb: "get", path: HOME, grant: GRANT };
@@ -144,15 +141,11 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 fn refused(denied: &AccessDenied, next: &str) -> Response {
     let text = sentence(&denied.to_string());
     match denied {
-        AccessDenied::NoToken => {
-            challenged(SignIn::new(None, next).response(StatusCode::UNAUTHORIZED))
-        }
+        AccessDenied::NoToken => challenged(login::form(StatusCode::UNAUTHORIZED, None, next)),
         AccessDenied::BadToken => {
-            challenged(SignIn::new(Some(&text), next).response(StatusCode::UNAUTHORIZED))
+            challenged(login::form(StatusCode::UNAUTHORIZED, Some(&text), next))
         }
-        AccessDenied::Forbidden { .. } => {
-            SignIn::new(Some(&text), next).response(StatusCode::FORBIDDEN)
-        }
+        AccessDenied::Forbidden { .. } => login::form(StatusCode::FORBIDDEN, Some(&text), next),
         AccessDenied::TooMany(wait) => {
             let mut response = http::problem_response(&Problem::TooManyRequests);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds(*wait)));

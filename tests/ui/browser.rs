@@ -127,7 +127,11 @@ fn browser() -> Option<PathBuf> {
 async fn every_page_is_fit_for_every_screen_and_reader() {
     let Some(browser) = browser() else { return };
     let plane = world().await;
-    apply(&plane, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: legacy-a, namespace: default}\n").await;
+    apply(
+        &plane,
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: legacy-a, namespace: default}\n",
+    )
+    .await;
     let _operator = Program::operator(&plane, &[]).await;
     wait::until("the findings", LIMIT, async || {
         let status = process::kubectl(&plane, &["get", "controls", "-o", "json"]).await;
@@ -147,7 +151,11 @@ async fn every_page_is_fit_for_every_screen_and_reader() {
         home: format!("{}/ui/", ui.url),
         most: 30,
         pages: vec![
-            "/ui/", "/ui/controls", "/ui/controls/no-loose-config", "/ui/exceptions", "/ui/periods",
+            "/ui/",
+            "/ui/controls",
+            "/ui/controls/no-loose-config",
+            "/ui/exceptions",
+            "/ui/periods",
             "/ui/periods/now-2026",
         ],
         downloads: BTreeMap::from(downloads),

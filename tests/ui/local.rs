@@ -18,7 +18,9 @@ async fn only_who_has_the_link_sees_the_pages_and_it_works_once() {
     let plane = world().await;
     let (mut ui, link) = Program::ui(&plane, "admin", &[]).await;
     // Another user of this machine has the port and nothing else.
-    for path in ["/ui/", "/ui/controls", "/ui/open/", "/ui/open/0000", "/ui/periods/now-2026/report.html"] {
+    for path in
+        ["/ui/", "/ui/controls", "/ui/open/", "/ui/open/0000", "/ui/periods/now-2026/report.html"]
+    {
         let refused = ui.get(path, &[]).await;
         assert_eq!(refused.status, 401, "{path}");
         assert!(!refused.text.contains("no-loose-config"), "{path}");
@@ -102,7 +104,11 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: developer}]
     .unwrap();
     let exceptions = ui.get("/ui/exceptions", &mine).await;
     assert_eq!(exceptions.status, 200);
-    assert!(exceptions.text.contains("you may not list controlexceptions.comptroller.dev"), "{}", exceptions.text);
+    assert!(
+        exceptions.text.contains("you may not list controlexceptions.comptroller.dev"),
+        "{}",
+        exceptions.text
+    );
     assert!(exceptions.text.contains("comptroller-viewer"), "{}", exceptions.text);
     assert!(!exceptions.text.contains(">legacy<"), "{}", exceptions.text);
     assert!(exceptions.text.contains("developer"), "whose rights these are");
@@ -138,10 +144,15 @@ async fn with_a_log_there_are_timelines_and_reports() {
         .await
         .unwrap_or_else(|error| panic!("{error}: {format}"));
         assert_eq!(report.header("content-type"), type_);
-        assert_eq!(report.header("content-disposition"), format!("attachment; filename=\"{name}\""));
+        assert_eq!(
+            report.header("content-disposition"),
+            format!("attachment; filename=\"{name}\"")
+        );
         match format {
             "csv" => assert_eq!(&report.bytes[..4], b"PK\x03\x04"),
-            "html" => assert!(report.text.contains("admin (as the API server knows them)"), "who ran it"),
+            "html" => {
+                assert!(report.text.contains("admin (as the API server knows them)"), "who ran it")
+            }
             _ => assert!(serde_json::from_str::<serde_json::Value>(&report.text).is_ok()),
         }
     }

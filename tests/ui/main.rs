@@ -64,8 +64,15 @@ impl Program {
         let kubeconfig = plane.kubeconfig("admin").display().to_string();
         let evidence = evidence(plane);
         let mut arguments = vec![
-            "run", "--listen", &listen, "--probe-listen", &probe_listen, "--kubeconfig",
-            &kubeconfig, "--evidence", &evidence,
+            "run",
+            "--listen",
+            &listen,
+            "--probe-listen",
+            &probe_listen,
+            "--kubeconfig",
+            &kubeconfig,
+            "--evidence",
+            &evidence,
         ];
         arguments.extend(more);
         let url = format!("https://127.0.0.1:{number}");
@@ -106,7 +113,9 @@ impl Program {
     /// Sends a signal, and waits for the end.
     async fn end(&mut self, signal: &str) -> Option<i32> {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success()
+        );
         let status = wait::until("the end", Duration::from_secs(30), async || {
             self.child.try_wait().unwrap()
         });
@@ -168,14 +177,26 @@ impl Answer {
             value.to_str().unwrap().to_owned()
         };
         let policy = header("content-security-policy");
-        for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
+        for part in [
+            "default-src 'none'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+        ] {
             assert!(policy.contains(part), "{path}: {policy}");
         }
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(header("x-frame-options"), "DENY", "{path}");
         assert_eq!(header("cross-origin-resource-policy"), "same-origin", "{path}");
-        assert!(header("cache-control").contains(if path.contains("style.css") { "max-age" } else { "no-store" }), "{path}");
+        assert!(
+            header("cache-control").contains(if path.contains("style.css") {
+                "max-age"
+            } else {
+                "no-store"
+            }),
+            "{path}"
+        );
     }
 
     /// The cookie that it sets, as a browser would send it back, with its attributes.
@@ -210,10 +231,13 @@ async fn token(plane: &ControlPlane, account: &str) -> String {
 
 /// A control plane with the CRDs, the roles of the shipped manifests, and some objects.
 async fn world() -> ControlPlane {
-    let plane = ControlPlane::builder().controller_manager(true).start().await.expect("control plane");
+    let plane =
+        ControlPlane::builder().controller_manager(true).start().await.expect("control plane");
     process::install_crds(&plane).await;
-    let roles = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/rbac/user_roles.yaml");
-    process::kubectl(&plane, &["apply", "-f", &roles.display().to_string()]).await;
+    for file in ["user_roles.yaml", "pages_viewer_role.yaml"] {
+        let roles = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/rbac").join(file);
+        process::kubectl(&plane, &["apply", "-f", &roles.display().to_string()]).await;
+    }
     apply(&plane, OBJECTS).await;
     plane
 }

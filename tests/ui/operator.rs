@@ -103,9 +103,10 @@ async fn raw_with(operator: &Program, path: &str, name: &str, value: &str) -> u1
 
 #[tokio::test]
 async fn without_authentication_only_names_of_this_machine_are_answered() {
-    let mut bench =
-        process::Bench::without_operator(crate::controlplane::ControlPlane::builder().start().await.unwrap())
-            .await;
+    let mut bench = process::Bench::without_operator(
+        crate::controlplane::ControlPlane::builder().start().await.unwrap(),
+    )
+    .await;
     bench.start_operator_as(bench.plane.kubeconfig("admin"), &["--leader-elect"]).await;
     let program = |url: &str| Asked { url: url.to_owned() };
     let open = program(bench.url());

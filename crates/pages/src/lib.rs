@@ -17,6 +17,7 @@ mod html;
 mod model;
 mod page;
 mod pages;
+mod sign_in;
 mod site;
 
 #[cfg(any(test, feature = "testing"))]
@@ -30,5 +31,9 @@ pub use self::{
         PopulationItem, ReadPopulation, ServedBy, Site, Source, TimelineEvent, TimelineFact,
         Verification, VouchedBy, Witnesses,
     },
-    page::{Page, Problem, SECURITY_HEADERS, problem, report_download, respond, shown_control},
+    page::{
+        Page, Problem, SECURITY_HEADERS, problem, report_download, respond, shown_control, sign_in,
+        stylesheet,
+    },
+    sign_in::SignIn,
 };

@@ -12,6 +12,7 @@ use crate::{
     },
     model::Site,
     pages::{self, Missing, Request},
+    sign_in::SignIn,
     site::controls::KnownControls,
 };
 
@@ -110,15 +111,8 @@ impl Problem {
 /// Answers a GET or HEAD request. `path` is the path of the request as it was sent (percent-encoded),
 /// `/ui` or below it; `query` is what follows its question mark, or nothing.
 pub fn respond(site: &Site, path: &str, query: &str) -> Page {
-    if path == STYLESHEET {
-        return Page {
-            status: 200,
-            content_type: "text/css; charset=utf-8",
-            // Its address changes with it.
-            cache_control: "public, max-age=31536000, immutable",
-            location: None,
-            body: Cow::Borrowed(STYLE),
-        };
+    if let Some(style) = stylesheet(path) {
+        return style;
     }
     let Some(segments) = link::segments(path) else {
         return match path {
@@ -145,6 +139,25 @@ pub fn respond(site: &Site, path: &str, query: &str) -> Page {
         Ok(content) => html_page(200, &layout::document(Some(site), here, &content)),
         Err(why) => missing(site, here, &why),
     }
+}
+
+/// The stylesheet, which is the same for everybody and says nothing of a cluster: it needs no site, and
+/// whoever is to sign in needs it. None for any other path.
+pub fn stylesheet(path: &str) -> Option<Page> {
+    (path == STYLESHEET).then_some(Page {
+        status: 200,
+        content_type: "text/css; charset=utf-8",
+        // Its address changes with it.
+        cache_control: "public, max-age=31536000, immutable",
+        location: None,
+        body: Cow::Borrowed(STYLE),
+    })
+}
+
+/// A page with a form to sign in.
+pub fn sign_in(form: &SignIn<'_>) -> Page {
+    let content = Content::new("Sign in", form.render());
+    html_page(form.status, &layout::document(None, "", &content))
 }
 
 /// A page that says why there is none, in the look of the others.

@@ -15,16 +15,13 @@ use crate::{
     server::connections::Peer,
     ui::{Asker, Pages, http},
 };
-use comptroller_pages::{Page, Problem};
+use comptroller_pages::{Page, Problem, stylesheet};
 
 /// Where the link leads to, before its token.
 pub const OPEN: &str = "/ui/open/";
 
 /// The first page.
 const HOME: &str = "/ui/";
-
-/// The stylesheet, which says nothing of the cluster: pages that refuse somebody need it too.
-const STYLE: &str = "/ui/style.css";
 
 const SIGN_IN: &str = "Open the link that `comptroller ui` printed: it works once, in one browser. Press Enter in its terminal for a new one.";
 
@@ -85,9 +82,12 @@ impl UiState {
                 false => http::problem_response(&Problem::MethodNotAllowed),
             };
         }
-        if path != STYLE
-            && !http::cookie(headers, &self.cookie).is_some_and(|it| self.sessions.knows(it))
-        {
+        // Pages that refuse somebody need it too.
+        if let Some(style) = stylesheet(path) {
+            return http::page_response(style);
+        }
+        let session = http::cookie(headers, &self.cookie);
+        if !session.is_some_and(|session| self.sessions.knows(session)) {
             return http::problem_response(&Problem::Unauthenticated(SIGN_IN.to_owned()));
         }
         peer.trust();
@@ -134,7 +134,7 @@ impl UiState {
 }
 
 /// What is seen for a moment after a link was opened.
-const OPENED: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Comptroller</title><link rel=\"stylesheet\" href=\"/ui/style.css\"></head><body><main><h1>Comptroller</h1><p><a href=\"/ui/\">Open the pages</a></p></main></body></html>\n";
+const OPENED: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Comptroller</title></head><body><main><h1>Comptroller</h1><p><a href=\"/ui/\">Open the pages</a></p></main></body></html>\n";
 
 /// The body of the request is unread, so nothing else can follow on its connection.
 fn closing(mut response: Response) -> Response {

@@ -5,12 +5,11 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
-use maud::{DOCTYPE, html};
 use url::form_urlencoded;
 
 use super::HOME;
 use crate::ui::http;
-use comptroller_pages::Page;
+use comptroller_pages::{SignIn, sign_in};
 
 /// Where the form is and goes to.
 pub const LOGIN: &str = "/ui/login";
@@ -55,74 +54,15 @@ fn local(next: &str) -> &str {
     if is_plain && is_page && !next.contains("//") { next } else { HOME }
 }
 
-/// The form.
-pub struct SignIn<'a> {
-    why: Option<&'a str>,
-    next: &'a str,
-}
-
-impl<'a> SignIn<'a> {
-    /// `why` says why somebody who sent a token must sign in. None: they sent none.
-    pub fn new(why: Option<&'a str>, next: &'a str) -> Self {
-        Self { why, next: local(next) }
-    }
-
-    pub fn response(&self, status: StatusCode) -> Response {
-        let body = html! {
-            (DOCTYPE)
-            html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    title { "Sign in · Comptroller" }
-                    link rel="stylesheet" href="/ui/style.css";
-                }
-                body {
-                    main id="main" class="narrow" {
-                        h1 { "Sign in to Comptroller" }
-                        @if let Some(why) = self.why {
-                            p class="notice" role="alert" { (why) }
-                        }
-                        form method="post" action=(LOGIN) {
-                            p {
-                                label for="token" { "Token of a user or ServiceAccount of this cluster" }
-                            }
-                            p {
-                                input id="token" name="token" type="password" autocomplete="off"
-                                    spellcheck="false" required aria-describedby="token-help";
-                            }
-                            input type="hidden" name="next" value=(self.next);
-                            p { button type="submit" { "Sign in" } }
-                        }
-                        p id="token-help" {
-                            "Get one for an hour with "
-                            code { "kubectl create token NAME --duration=1h" }
-                            ". It needs the ClusterRole "
-                            code { "comptroller-pages-viewer" }
-                            "."
-                        }
-                        p {
-                            "Without a token: run "
-                            code { "comptroller ui" }
-                            ", which shows these pages with the rights of your own kubeconfig."
-                        }
-                        @if self.why.is_some() {
-                            form method="post" action=(LOGOUT) {
-                                button type="submit" { "Forget the token" }
-                            }
-                        }
-                    }
-                }
-            }
-        };
-        http::page_response(Page {
-            status: status.as_u16(),
-            content_type: "text/html; charset=utf-8",
-            cache_control: "no-store",
-            location: None,
-            body: body.into_string().into(),
-        })
-    }
+/// The form. `why` says why somebody who sent a token must sign in; None: they sent none.
+pub fn form(status: StatusCode, why: Option<&str>, next: &str) -> Response {
+    http::page_response(sign_in(&SignIn {
+        status: status.as_u16(),
+        why,
+        action: LOGIN,
+        sign_out: LOGOUT,
+        next: local(next),
+    }))
 }
 
 /// The answer to a token that may read: the cookie, and the page that was asked for.
@@ -132,7 +72,7 @@ pub fn signed_in(token: &str, next: &str) -> Response {
     if token.len() > TOKEN || !token.bytes().all(fits) {
         let why =
             "The token does not fit into a cookie. Use `comptroller ui` instead, which needs none.";
-        return SignIn::new(Some(why), next).response(StatusCode::PAYLOAD_TOO_LARGE);
+        return form(StatusCode::PAYLOAD_TOO_LARGE, Some(why), next);
     }
     with_cookie(next, &format!("{COOKIE}={token}; {ATTRIBUTES}"))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use comptroller_evidence::{
-    data::{ChangeKind, GapData, ObjectChange, OperatorEvent, PopulationList},
+    data::{ChangeKind, FieldChange, GapData, ObjectChange, OperatorEvent, PopulationList},
     entry::{Data, Entry, EntryType},
 };
 use serde_json::Value;
@@ -25,6 +25,16 @@ pub const MAX_OPERATORS: usize = 50;
 /// The most exceptions and responses of which it is remembered what they are about.
 const MAX_OBJECTS: usize = 20_000;
 
+/// About how many bytes all events may take: they are in the memory of the operator. Beyond it each
+/// control keeps fewer of them.
+const MAX_WEIGHT: usize = 12 << 20;
+
+/// The longest text of an event, in bytes; what is longer is cut, and the entry has the whole of it.
+const MAX_TEXT: usize = 1024;
+
+/// The most changed fields of a rule that are kept.
+const MAX_FIELDS: usize = 20;
+
 /// What the entries so far come to. Entries come in the order of the log; data beside the log is to be
 /// resolved before, else the entry is [`TimelineFact::Unread`].
 #[derive(Clone, Debug, Default)]
@@ -32,13 +42,17 @@ pub struct LogFold {
     view: LogView,
     /// The controls that an exception is from, by its name: what follows its creation names it alone.
     exceptions: BTreeMap<String, Vec<String>>,
+    /// About how many bytes the events take.
+    weight: usize,
+    /// How often the number of events of each control was halved.
+    halvings: u32,
 }
 
 impl LogFold {
     /// A fold that begins with an entry other than the first.
     pub fn from_entry(first: u64) -> Self {
         let view = LogView { controls_from: first, size: first, ..LogView::default() };
-        Self { view, exceptions: BTreeMap::new() }
+        Self { view, ..Self::default() }
     }
 
     /// What the entries come to. Where the log lies, its proofs and its verification are for whoever reads
@@ -59,8 +73,8 @@ impl LogFold {
             Data::Verdict(data) => {
                 let fact = TimelineFact::State {
                     state: data.state,
-                    reason: data.reason.clone(),
-                    message: data.message.clone(),
+                    reason: cut(&data.reason),
+                    message: cut(&data.message),
                     population: data.population,
                     failing: data.failing,
                     excepted: data.excepted,
@@ -71,7 +85,8 @@ impl LogFold {
             }
             Data::Heartbeat(data) => self.judged(index, entry, data.population_list.as_ref()),
             Data::ControlChanged(data) => {
-                let (change, fields) = (data.change, data.fields.clone());
+                let fields = data.fields.iter().take(MAX_FIELDS).map(short_field).collect();
+                let change = data.change;
                 self.note(index, entry, name, TimelineFact::Rule { change, fields, by: None });
             }
             Data::Exception(data) => self.exception(index, entry, data),
@@ -80,7 +95,7 @@ impl LogFold {
                     period: data.occurrence.period.clone(),
                     phase: data.phase,
                     record: data.record.as_ref().map(|record| record.name.clone()),
-                    message: data.message.clone(),
+                    message: cut(&data.message),
                 };
                 self.note(index, entry, name, fact);
             }
@@ -110,12 +125,36 @@ impl LogFold {
     }
 
     fn note(&mut self, index: u64, entry: &Entry, control: &str, fact: TimelineFact) {
-        let history = self.history(control);
-        history.events.push_back(TimelineEvent { at: entry.at, entry: index, fact });
-        if history.events.len() > MAX_EVENTS {
-            history.events.pop_front();
-            history.earlier += 1;
+        let event = TimelineEvent { at: entry.at, entry: index, fact };
+        self.weight += weight(&event);
+        self.history(control).events.push_back(event);
+        self.keep_within(control);
+    }
+
+    /// Drops the oldest events of a control, and of all if they take too much memory.
+    fn keep_within(&mut self, control: &str) {
+        let most = self.most();
+        self.weight -= trim(self.history(control), most);
+        while self.weight > MAX_WEIGHT && self.most() > 1 {
+            self.halvings += 1;
+            let most = self.most();
+            let freed: usize = self.view.controls.values_mut().map(|one| trim(one, most)).sum();
+            self.weight -= freed;
         }
+        // With one event each, the control goes of which nothing was recorded for the longest time.
+        while self.weight > MAX_WEIGHT {
+            let newest = |one: &ControlHistory| one.events.back().map(|event| event.entry);
+            let oldest = self.view.controls.iter().min_by_key(|(_, one)| newest(one));
+            let Some(name) = oldest.map(|(name, _)| name.clone()) else { return };
+            if let Some(mut history) = self.view.controls.remove(&name) {
+                self.weight -= trim(&mut history, 0);
+            }
+        }
+    }
+
+    /// How many events of each control are kept.
+    fn most(&self) -> usize {
+        MAX_EVENTS.checked_shr(self.halvings).unwrap_or_default().max(1)
     }
 
     fn judged(&mut self, index: u64, entry: &Entry, list: Option<&PopulationList>) {
@@ -149,17 +188,17 @@ impl LogFold {
     }
 
     fn gap(&mut self, index: u64, entry: &Entry, gap: &GapData) {
-        let GapData { from, to, reason, cause } = gap.clone();
+        let GapData { from, to, cause, .. } = *gap;
+        let reason = cut(&gap.reason);
         if entry.subject.kind == "Control" {
             let fact = TimelineFact::Gap { to, cause, reason };
+            let event = TimelineEvent { at: from, entry: index, fact };
+            self.weight += weight(&event);
             let history = self.history(&entry.subject.name);
             // It is written after it is over: what was recorded meanwhile stands after its begin.
             let place = history.events.partition_point(|event| event.at <= from);
-            history.events.insert(place, TimelineEvent { at: from, entry: index, fact });
-            if history.events.len() > MAX_EVENTS {
-                history.events.pop_front();
-                history.earlier += 1;
-            }
+            history.events.insert(place, event);
+            self.keep_within(&entry.subject.name);
             return;
         }
         self.view.gaps.push(LogGap { from, to, cause, reason, entry: index });
@@ -169,6 +208,56 @@ impl LogFold {
     fn history(&mut self, control: &str) -> &mut ControlHistory {
         self.view.controls.entry(control.to_owned()).or_default()
     }
+}
+
+/// Drops the oldest events above `most`; says what they weighed.
+fn trim(history: &mut ControlHistory, most: usize) -> usize {
+    let over = history.events.len().saturating_sub(most);
+    history.earlier += u64::try_from(over).unwrap_or(u64::MAX);
+    history.events.drain(..over).map(|event| weight(&event)).sum()
+}
+
+/// About how many bytes an event takes.
+fn weight(event: &TimelineEvent) -> usize {
+    let texts = match &event.fact {
+        TimelineFact::State { reason, message, .. } => reason.len() + message.len(),
+        TimelineFact::Gap { reason, .. } => reason.len(),
+        TimelineFact::Rule { fields, .. } => fields.iter().map(field_weight).sum(),
+        TimelineFact::Exception { name, .. } | TimelineFact::Response { name } => name.len(),
+        TimelineFact::Occurrence { period, record, message, .. } => {
+            period.len() + record.as_ref().map_or(0, String::len) + message.len()
+        }
+        TimelineFact::Unread => 0,
+    };
+    size_of::<TimelineEvent>() + texts
+}
+
+fn field_weight(field: &FieldChange) -> usize {
+    // A tree of values takes several times as much as its text.
+    let values = field.from.iter().chain(&field.to).map(|value| 4 * value.to_string().len());
+    size_of::<FieldChange>() + field.path.len() + values.sum::<usize>()
+}
+
+fn short_field(field: &FieldChange) -> FieldChange {
+    FieldChange {
+        path: cut(&field.path),
+        from: field.from.as_ref().map(short_value),
+        to: field.to.as_ref().map(short_value),
+    }
+}
+
+/// A value, or the beginning of its text where that is long.
+fn short_value(value: &Value) -> Value {
+    let text = value.to_string();
+    if text.len() <= MAX_TEXT { value.clone() } else { Value::String(cut(&text)) }
+}
+
+fn cut(text: &str) -> String {
+    if text.len() <= MAX_TEXT {
+        return text.to_owned();
+    }
+    let end = (0..=MAX_TEXT).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
+    format!("{}…", &text[..end])
 }
 
 /// Drops the oldest above `most`; says how many.
@@ -267,5 +356,21 @@ mod tests {
         let mut fold = LogFold::from_entry(5);
         fold.apply(4, &entry(1, EntrySubject::control("a"), verdict(State::Passing)));
         assert!(fold.view().controls.is_empty());
+    }
+    #[test]
+    fn memory_is_bounded_however_many_controls_flap_and_whatever_they_say() {
+        let mut fold = LogFold::default();
+        let long = "é".repeat(20_000);
+        for index in 0..40_000_u64 {
+            let Data::Verdict(mut data) = verdict(State::Failing) else { return };
+            data.message.clone_from(&long);
+            let subject = EntrySubject::control(&format!("c{}", index % 13_000));
+            fold.apply(index, &entry(30, subject, Data::Verdict(data)));
+            assert!(fold.weight <= MAX_WEIGHT, "{index}: {}", fold.weight);
+        }
+        let events = fold.view().controls.values().flat_map(|one| &one.events);
+        assert_eq!(events.map(weight).sum::<usize>(), fold.weight);
+        let newest = &fold.view().controls[&format!("c{}", 39_999 % 13_000)];
+        assert_eq!(newest.events.back().unwrap().entry, 39_999);
     }
 }

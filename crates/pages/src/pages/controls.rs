@@ -7,8 +7,8 @@ use comptroller_core::api::{
     criteria::{Category, EvidenceSource},
 };
 use comptroller_report::{
-    gap::{CriterionReadiness, ReadinessReport},
     gap::CriterionStanding,
+    gap::{CriterionReadiness, ReadinessReport},
 };
 use maud::{Markup, html};
 

@@ -253,7 +253,8 @@ fn operators(request: &Request<'_>, log: &LogView) -> Markup {
 }
 
 fn verify(log: Option<&LogView>) -> Markup {
-    let location = log.map_or("URL-OR-DIRECTORY".into(), |log| shell_word(&log.location).into_owned());
+    let location =
+        log.map_or("URL-OR-DIRECTORY".into(), |log| shell_word(&log.location).into_owned());
     html! {
         section aria-labelledby="verify" {
             h2 id="verify" { "Verify it yourself" }

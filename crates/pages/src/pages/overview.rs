@@ -96,10 +96,13 @@ fn attention(request: &Request<'_>) -> Markup {
         request.controls.all.iter().filter(|one| one.state() == state).collect()
     };
     let (failing, unknown) = (in_state(State::Failing), in_state(State::Unknown));
-    let overdue: Vec<_> =
-        obligations::waiting(&request.controls, now).into_iter().filter(|one| one.is_overdue).collect();
+    let overdue: Vec<_> = obligations::waiting(&request.controls, now)
+        .into_iter()
+        .filter(|one| one.is_overdue)
+        .collect();
     let ending = ending(request);
-    let is_calm = failing.is_empty() && unknown.is_empty() && overdue.is_empty() && ending.is_empty();
+    let is_calm =
+        failing.is_empty() && unknown.is_empty() && overdue.is_empty() && ending.is_empty();
     html! {
         section aria-labelledby="attention" {
             h2 id="attention" { "Needs attention" }
@@ -209,13 +212,8 @@ fn ending<'s>(request: &Request<'s>) -> Vec<&'s ControlException> {
 }
 
 fn counts(request: &Request<'_>) -> Markup {
-    let states = [
-        State::Failing,
-        State::Unknown,
-        State::Excepted,
-        State::Passing,
-        State::NotApplicable,
-    ];
+    let states =
+        [State::Failing, State::Unknown, State::Excepted, State::Passing, State::NotApplicable];
     let severities: Vec<Severity> = Severity::ALL.iter().rev().copied().collect();
     let mut columns = vec![text("State"), amount("All")];
     columns.extend(severities.iter().map(|severity| amount(severity.as_str())));

@@ -169,8 +169,13 @@ fn occurrences(request: &Request<'_>, control: &KnownControl<'_>) -> Markup {
 fn people(request: &Request<'_>, control: &KnownControl<'_>) -> Markup {
     let site = request.site;
     let names = |names: &[String]| names.iter().any(|name| name == control.name);
-    let mut exceptions: Vec<&ControlException> =
-        site.exceptions.items.iter().map(|one| &**one).filter(|one| names(&one.spec.controls)).collect();
+    let mut exceptions: Vec<&ControlException> = site
+        .exceptions
+        .items
+        .iter()
+        .map(|one| &**one)
+        .filter(|one| names(&one.spec.controls))
+        .collect();
     exceptions.sort_by_key(|one| (one.spec.expires.0, one.metadata.name.as_deref()));
     let mut attested: Vec<&Attestation> = site
         .attestations
