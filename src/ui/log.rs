@@ -345,7 +345,7 @@ mod tests {
             "generation": 1, "state": "Passing", "reason": "NoFindings", "message": "",
             "since": "2026-11-20T09:14:03Z", "population": 3, "failing": 0, "excepted": 0,
             "unknown": 0, "findings": "sha256:00",
-            "populationList": {"digest": "sha256:00", "count": 3},
+            "populationList": {"digest": format!("sha256:{}", "0".repeat(64)), "count": 3},
         });
         let entry = Entry {
             at: Timestamp::from_second(1_800_000_000 + second).unwrap(),
