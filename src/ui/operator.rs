@@ -1,5 +1,7 @@
 //! What the operator knows, for its pages.
 
+use std::sync::Arc;
+
 use futures::{FutureExt, future};
 use kube::{Client, Config};
 
@@ -8,9 +10,9 @@ use super::{
     log::LogSource,
     site::{Objects, SiteReader},
 };
-use crate::controllers::operator::Handle;
+use crate::controllers::{listening::KnownInput, operator::Handle};
 use comptroller_evidence::key::VerifierKey;
-use comptroller_pages::ServedBy;
+use comptroller_pages::{Input, ServedBy};
 use comptroller_recorder::{Evidence, SignedCheckpoint, Writing};
 
 /// The longest log of which the operator makes a report itself. One of a year of a busy company, with
@@ -33,6 +35,7 @@ pub fn pages(
     let key = known.clone();
     let reports = ReportMaker::new(move || Some(key()?.verifier_key), None, Some(LARGEST_LOG));
     let (held, evidence) = (handle.held.clone(), evidence.clone());
+    let board = Arc::clone(&handle.board);
     Pages::start::<kube::Error>(reports, move || {
         let client = Client::try_from(config)?;
         let log = evidence.location().map(|location| {
@@ -53,11 +56,16 @@ pub fn pages(
             attestations: Objects::listed(&client),
             responses: Objects::listed(&client),
             periods: Objects::Held(held.periods),
-            inputs: Box::new(Vec::new),
+            inputs: Box::new(move || board.inputs().into_iter().map(input).collect()),
             log,
             published_checkpoint: Cached::new(move || {
                 future::ready(known().map(|SignedCheckpoint { text, .. }| text)).boxed()
             }),
         })
     })
+}
+
+fn input(known: KnownInput) -> Input {
+    let KnownInput { name, heard, trouble } = known;
+    Input { name, heard, trouble }
 }

@@ -155,8 +155,7 @@ func (d *driver) begin(ctx context.Context, t *chromedp.Target) error {
 func (d *driver) listen(event any) {
 	switch event := event.(type) {
 	case *log.EventEntryAdded:
-		// A page that refuses somebody is looked at on purpose.
-		if event.Entry.Level == log.EntryLevelError && !strings.Contains(event.Entry.Text, "status of 40") {
+		if event.Entry.Level == log.EntryLevelError {
 			d.fault("the browser logs: %s (%s)", event.Entry.Text, event.Entry.URL)
 		}
 	case *runtime.EventConsoleAPICalled:

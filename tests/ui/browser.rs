@@ -94,6 +94,7 @@ fn look(browser: &Path, visit: &Visit<'_>) {
     let folder = tempfile::tempdir().unwrap();
     let pictures = std::env::var_os("PICTURES");
     let place = pictures.as_ref().map_or_else(|| folder.path().to_owned(), PathBuf::from);
+    std::fs::create_dir_all(&place).unwrap();
     let plan = json!({
         "browser": browser, "axe": axe(), "start": visit.start, "token": visit.token,
         "home": visit.home, "most": visit.most, "pages": visit.pages,
@@ -149,7 +150,7 @@ async fn every_page_is_fit_for_every_screen_and_reader() {
         start: &link,
         token: "",
         home: format!("{}/ui/", ui.url),
-        most: 30,
+        most: 20,
         pages: vec![
             "/ui/",
             "/ui/controls",

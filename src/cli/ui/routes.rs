@@ -134,7 +134,7 @@ impl UiState {
 }
 
 /// What is seen for a moment after a link was opened.
-const OPENED: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Comptroller</title></head><body><main><h1>Comptroller</h1><p><a href=\"/ui/\">Open the pages</a></p></main></body></html>\n";
+const OPENED: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Comptroller</title><link rel=\"icon\" href=\"data:,\"></head><body><main><h1>Comptroller</h1><p><a href=\"/ui/\">Open the pages</a></p></main></body></html>\n";
 
 /// The body of the request is unread, so nothing else can follow on its connection.
 fn closing(mut response: Response) -> Response {
