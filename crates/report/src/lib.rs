@@ -25,6 +25,7 @@ pub mod spreadsheet;
 mod standing;
 mod table;
 mod text;
+pub mod yaml;
 
 #[cfg(test)]
 mod tests;
