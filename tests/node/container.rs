@@ -5,11 +5,7 @@ use std::{fs, path::Path, process::Command};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 
-use super::{
-    Node,
-    error::Error,
-    host::STATE,
-};
+use super::{Node, error::Error, host::STATE};
 
 /// A running container of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]

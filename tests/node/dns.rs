@@ -1,11 +1,6 @@
 //! The cluster's DNS, as kubeadm installs it.
 
-use super::{
-    Node,
-    error::Error,
-    image::Image,
-    settings::DNS,
-};
+use super::{Node, error::Error, image::Image, settings::DNS};
 
 const MANIFESTS: &str = include_str!("dns.yaml");
 const IMAGE: &str = "comptroller.dev/test/coredns:1";
@@ -19,7 +14,8 @@ impl Node {
         self.import(&image.archive()?).await?;
         let manifests = MANIFESTS.replace("{address}", DNS).replace("{image}", IMAGE);
         self.kubectl_with_input(&["apply", "-f", "-"], &manifests).await?;
-        let wait = ["-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s"];
+        let wait =
+            ["-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s"];
         self.kubectl(&wait).await.map(drop)
     }
 }

@@ -67,6 +67,7 @@ down() {
         [ -d "$hierarchy/$cgroup" ] && find "$hierarchy/$cgroup" -depth -type d -exec rmdir {} \; 2>/dev/null
     done
     [ -d /var/log/containers ] && find /var/log/containers -lname "$root/*" -delete
+    rmdir /var/log/containers 2>/dev/null
     [ -e "$root/sysctl" ] && while read -r setting value; do
         echo "$value" >"/proc/sys/$setting"
     done <"$root/sysctl"

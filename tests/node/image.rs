@@ -42,20 +42,6 @@ impl Image {
         Ok(self)
     }
 
-    /// Adds a program with the libraries that it is linked to.
-    pub fn program(self, source: &Path, path: &str) -> Result<Self, Error> {
-        let listed = Command::new("ldd").arg(source).output();
-        let listed = listed.map_err(|error| Error::file("ldd", error))?;
-        let mut image = self.file(source, path)?;
-        // A static program has none, and ldd says so by failing.
-        for word in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
-            if word.starts_with('/') && Path::new(word).is_file() {
-                image = image.file(Path::new(word), word)?;
-            }
-        }
-        Ok(image)
-    }
-
     /// Writes the archive that `docker save` would, and says where it is.
     pub fn archive(self) -> Result<PathBuf, Error> {
         let layer = self.folder.join("layer.tar");
@@ -74,7 +60,8 @@ impl Image {
             "RepoTags": [self.name],
             "Layers": ["layer.tar"],
         }]);
-        for (name, text) in [(config_name.as_str(), config), ("manifest.json", manifest.to_string())]
+        for (name, text) in
+            [(config_name.as_str(), config), ("manifest.json", manifest.to_string())]
         {
             let path = self.folder.join(name);
             fs::write(&path, text).map_err(|error| Error::file(path, error))?;

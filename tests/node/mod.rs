@@ -29,12 +29,7 @@ use std::{
 use k8s_openapi::api::core::v1::Node as NodeObject;
 use kube::{Api, Client};
 
-use crate::controlplane::{
-    self, ControlPlane,
-    port::Port,
-    process::Process,
-    wait,
-};
+use crate::controlplane::{self, ControlPlane, port::Port, process::Process, wait};
 
 pub use container::Container;
 pub use error::Error;
@@ -130,11 +125,14 @@ impl Node {
         let said = self.ctr(&["images", "import", "--digests=false", &archive]).await?;
         // "unpacking NAME (sha256:...)...done"
         let known = said.split_whitespace().skip_while(|word| *word != "unpacking").nth(1);
-        let known = known.ok_or_else(|| Error::Host(format!("ctr did not name the image: {said}")))?;
-        if known != name {
-            self.ctr(&["images", "tag", "--force", known, name]).await?;
-        }
-        Ok(())
+        let known =
+            known.ok_or_else(|| Error::Host(format!("ctr did not name the image: {said}")))?;
+        if known == name { Ok(()) } else { self.tag(known, name).await }
+    }
+
+    /// Gives an image that the node knows another name.
+    pub async fn tag(&self, known: &str, name: &str) -> Result<(), Error> {
+        self.ctr(&["images", "tag", "--force", known, name]).await.map(drop)
     }
 
     /// Ends the kubelet and starts it again; containers run on.

@@ -9,7 +9,7 @@ use std::{
 use super::error::Error;
 
 /// Commands, and the packages that bring them.
-const COMMANDS: [(&str, &str); 9] = [
+const COMMANDS: [(&str, &str); 10] = [
     ("containerd", "containerd"),
     ("containerd-shim-runc-v2", "containerd"),
     ("ctr", "containerd"),
@@ -19,6 +19,8 @@ const COMMANDS: [(&str, &str); 9] = [
     ("flock", "util-linux"),
     ("mount", "mount"),
     ("tar", "tar"),
+    // Packs the operator's image.
+    ("buildah", "buildah"),
 ];
 
 /// Where distributions put the network plugins.

@@ -71,7 +71,10 @@ pub async fn metrics_come_through_a_port_forward(node: &mut Node) {
     let (allowed, metrics) = get(Some(token("scraper").await)).await.unwrap();
     assert_eq!(allowed, 200);
     assert!(metrics.contains("\ncomptroller_leader 1\n"), "{metrics}");
-    assert!(metrics.contains("\ncomptroller_unreadable_kinds{reason=\"Forbidden\"} 0\n"), "{metrics}");
+    assert!(
+        metrics.contains("\ncomptroller_unreadable_kinds{reason=\"Forbidden\"} 0\n"),
+        "{metrics}"
+    );
 }
 
 /// `kubectl port-forward` to the operator's Service.

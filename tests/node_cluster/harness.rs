@@ -1,17 +1,11 @@
 //! Runs tests one after the other on one cluster that all of them share.
 
-use std::{
-    error::Error,
-    panic::AssertUnwindSafe,
-    pin::Pin,
-    process::ExitCode,
-    time::Instant,
-};
+use std::{error::Error, panic::AssertUnwindSafe, pin::Pin, process::ExitCode, time::Instant};
 
 use futures::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{node::Node, release};
+use crate::{leftovers, node::Node, release};
 
 /// What ends everything early; the text says what to do.
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -23,10 +17,10 @@ pub struct Test {
 }
 
 macro_rules! test {
-    ($($name:ident)::+) => {
+    ($module:ident::$name:ident) => {
         $crate::harness::Test {
-            name: stringify!($($name)::+),
-            run: |node| Box::pin($($name)::+(node)),
+            name: concat!(stringify!($module), "::", stringify!($name)),
+            run: |node| Box::pin($module::$name(node)),
         }
     };
 }
@@ -38,6 +32,8 @@ pub enum Mode {
     Skip,
     /// A cluster until Ctrl-C.
     Keep,
+    /// A node that a test kills.
+    Bare,
     /// The tests whose names hold this text.
     Test(String),
 }
@@ -50,6 +46,9 @@ impl Mode {
         let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
         if has("keep") {
             return Self::Keep;
+        }
+        if has("bare") {
+            return Self::Bare;
         }
         if has("--list") || !(has("--ignored") || has("--include-ignored")) {
             return Self::Skip;
@@ -83,29 +82,41 @@ async fn stop_requested() -> Result<()> {
     Err("stopped; clearing up".into())
 }
 
-/// Runs the tests whose names hold `filter`, all of them even if one fails.
-pub async fn run(tests: &[Test], filter: String) -> Result<()> {
+/// Runs the tests whose names hold `filter`, all of them even if one fails, and then the one that
+/// wants the machine without a node.
+pub async fn run(tests: &[Test], filter: &str) -> Result<()> {
     let started = Instant::now();
-    let mut node = Node::start().await?;
-    node.plane.keep_logs_on_panic();
-    println!("node: ready after {:.1} s", started.elapsed().as_secs_f64());
-    release::install(&node, &release::Options::default()).await?;
-    println!("node: operator ready after {:.1} s", started.elapsed().as_secs_f64());
     let mut failed = Vec::new();
-    for test in tests.iter().filter(|test| test.name.contains(&filter)) {
-        let began = Instant::now();
-        println!("test {} ...", test.name);
-        let ended = AssertUnwindSafe((test.run)(&mut node)).catch_unwind().await;
-        let outcome = if ended.is_ok() { "ok" } else { "FAILED" };
-        println!("test {} ... {outcome} ({:.1} s)", test.name, began.elapsed().as_secs_f64());
-        if ended.is_err() {
-            release::describe(&node).await;
-            failed.push(test.name);
+    if tests.iter().any(|test| test.name.contains(filter)) {
+        let mut node = Node::start().await?;
+        node.plane.keep_logs_on_panic();
+        println!("node: ready after {:.1} s", started.elapsed().as_secs_f64());
+        release::install(&node).await?;
+        println!("node: operator ready after {:.1} s", started.elapsed().as_secs_f64());
+        for test in tests.iter().filter(|test| test.name.contains(filter)) {
+            if !passes(test.name, (test.run)(&mut node)).await {
+                release::describe(&node).await;
+                failed.push(test.name);
+            }
         }
+    }
+    let alone = "leftovers::the_next_start_removes_them";
+    if alone.contains(filter) && !passes(alone, leftovers::the_next_start_removes_them()).await {
+        failed.push(alone);
     }
     println!("node: {:.1} s altogether", started.elapsed().as_secs_f64());
     if failed.is_empty() {
         return Ok(());
     }
     Err(format!("{} failed: {}", failed.len(), failed.join(", ")).into())
+}
+
+/// Runs a test to its end or its panic, and says how it went.
+async fn passes(name: &str, test: impl Future<Output = ()>) -> bool {
+    let began = Instant::now();
+    println!("test {name} ...");
+    let passed = AssertUnwindSafe(test).catch_unwind().await.is_ok();
+    let outcome = if passed { "ok" } else { "FAILED" };
+    println!("test {name} ... {outcome} ({:.1} s)", began.elapsed().as_secs_f64());
+    passed
 }

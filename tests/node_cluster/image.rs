@@ -1,25 +1,46 @@
-//! The operator's image: one that was built before, or the binary of this build with its libraries.
+//! The operator's image: one that was built before, or the binary of this build in the same files.
 
-use std::{env, path::{Path, PathBuf}};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use crate::node::{Image, Node, Error};
+use crate::{harness::Result, node::Node};
 
 /// Names an archive of the released image, as `make image` writes it, to be tested instead.
-const ARCHIVE: &str = "COMPTROLLER_IMAGE";
+const ARCHIVE: &str = "COMPTROLLER_NODE_IMAGE";
 /// Names another binary than the one of this build.
 const BINARY: &str = "COMPTROLLER_NODE_BINARY";
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// The name under which the node knows it.
 pub const NAME: &str = "localhost/comptroller:node";
 
 /// Makes the image known to the node.
-pub async fn import(node: &Node) -> Result<(), Error> {
-    if let Some(archive) = env::var_os(ARCHIVE).filter(|archive| !archive.is_empty()) {
-        return node.import_as(Path::new(&archive), NAME).await;
+pub async fn import(node: &Node) -> Result<()> {
+    let archive = match env::var_os(ARCHIVE).filter(|archive| !archive.is_empty()) {
+        Some(archive) => Path::new(ROOT).join(archive),
+        None => build(node).await?,
+    };
+    Ok(node.import_as(&archive, NAME).await?)
+}
+
+/// Packs the binary of this build as `make image` would.
+async fn build(node: &Node) -> Result<PathBuf> {
+    let out = node.folder("images/operator")?;
+    let mut command = Command::new(Path::new(ROOT).join("image/build.sh"));
+    command
+        .env("COMPTROLLER_IMAGE_PROFILE", "dev")
+        .env("COMPTROLLER_IMAGE_BINARY", binary())
+        .env("IMAGE", NAME)
+        .env("OUT", &out);
+    let output = tokio::task::spawn_blocking(move || command.output()).await??;
+    if !output.status.success() {
+        return Err(format!("image/build.sh: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
-    let entrypoint = "/usr/local/bin/comptroller";
-    let image = Image::new(NAME, node.folder("images/comptroller")?, &[entrypoint])?;
-    let archive = image.program(&binary(), entrypoint)?.archive()?;
-    node.import(&archive).await
+    let archives = std::fs::read_dir(&out)?.flatten().map(|entry| entry.path());
+    let archive = archives.into_iter().find(|path| path.extension().is_some_and(|it| it == "tar"));
+    archive.ok_or_else(|| format!("image/build.sh left no archive in {}", out.display()).into())
 }
 
 /// The program of the image, to be run here.

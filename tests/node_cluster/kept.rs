@@ -13,7 +13,7 @@ pub async fn run() -> Result<()> {
     println!("Starting a cluster of one node (Ctrl-C ends it and clears up) ...");
     let node = Node::start().await?;
     println!("Installing the operator ...");
-    release::install(&node, &release::Options::default()).await?;
+    release::install(&node).await?;
     let pack = concat!(env!("CARGO_MANIFEST_DIR"), "/config/soc2");
     node.kubectl(&["apply", "--server-side", "-k", pack]).await?;
     guide(&node.plane.kubeconfig("admin"));

@@ -15,15 +15,17 @@ mod controlplane;
 #[path = "../node/mod.rs"]
 mod node;
 
-#[path = "../operator/log.rs"]
-mod log;
 #[path = "../torture/bucket.rs"]
 mod bucket;
+#[path = "../operator/log.rs"]
+mod log;
 
 mod access;
+mod chart;
 mod harness;
 mod image;
 mod kept;
+mod leftovers;
 mod pack;
 mod release;
 mod replicas;
@@ -42,7 +44,8 @@ async fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Mode::Keep => harness::ended(kept::run()).await,
-        Mode::Test(filter) => harness::ended(harness::run(TESTS, filter)).await,
+        Mode::Bare => harness::ended(leftovers::bare()).await,
+        Mode::Test(filter) => harness::ended(harness::run(TESTS, &filter)).await,
     }
 }
 
@@ -54,5 +57,7 @@ const TESTS: &[harness::Test] = &[
     test!(access::metrics_come_through_a_port_forward),
     test!(restarts::the_log_goes_on_whatever_ends_the_pod),
     test!(pack::the_pack_has_no_false_alarm),
+    test!(chart::it_takes_over_upgrades_and_rolls_back),
+    test!(chart::an_uninstall_leaves_only_what_is_proof),
     test!(replicas::two_replicas_hand_over_and_nothing_is_lost),
 ];

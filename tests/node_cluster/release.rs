@@ -9,10 +9,9 @@ use std::{
 
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
 use kube::{Api, ResourceExt as _, api::ListParams};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    bucket,
     harness::Result,
     image,
     node::{NAME as NODE, Node},
@@ -24,47 +23,17 @@ pub const NAMESPACE: &str = "comptroller-system";
 pub const DEPLOYMENT: &str = "comptroller";
 /// The folder of the log in the container.
 pub const EVIDENCE: &str = "/var/lib/comptroller/evidence";
-/// The Secret with the key of a log in a bucket.
-const KEY: &str = "comptroller-evidence-key";
 /// What selects the operator's pods.
 const LABEL: &str = "app.kubernetes.io/name=comptroller";
 
-/// How it is installed.
-pub struct Options {
-    pub replicas: u32,
-    pub log: Log,
-}
-
-/// Where the log is.
-pub enum Log {
-    /// On a volume of the node.
-    Volume,
-    /// In a bucket, which the environment leads to.
-    Bucket { url: String, environment: Vec<(String, String)> },
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { replicas: 1, log: Log::Volume }
-    }
-}
-
-/// Installs the operator, and waits until it is ready.
-pub async fn install(node: &Node, options: &Options) -> Result<()> {
+/// Installs the operator by the shipped manifests, with the log on a volume, and waits until it is ready.
+pub async fn install(node: &Node) -> Result<()> {
     image::import(node).await?;
     volumes(node).await?;
-    let overlay = overlay(node, options)?;
+    let overlay = overlay(node)?;
     let overlay = overlay.to_str().ok_or("a path in UTF-8")?;
     node.kubectl(&["apply", "--server-side", "-k", overlay]).await?;
     rolled_out(node).await
-}
-
-/// Removes what was installed, and waits until it is gone.
-pub async fn uninstall(node: &Node) -> Result<()> {
-    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/default");
-    let config = config.to_str().ok_or("a path in UTF-8")?;
-    node.kubectl(&["delete", "--wait", "--timeout=120s", "-k", config]).await?;
-    Ok(())
 }
 
 /// Two volumes of the node's disk, which the kubelet hands to the pod's group.
@@ -93,64 +62,20 @@ async fn volumes(node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// The shipped manifests with the image of this test, and with a bucket where one is wanted.
-fn overlay(node: &Node, options: &Options) -> Result<PathBuf> {
+/// The shipped manifests with the image of this test.
+fn overlay(node: &Node) -> Result<PathBuf> {
     let folder = node.plane.dir().join("overlay");
     fs::create_dir_all(&folder)?;
     // Resources may only be named by relative paths.
     let up = "../".repeat(folder.components().count() - 1);
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/default");
     let (name, tag) = image::NAME.rsplit_once(':').ok_or("a tag")?;
-    let mut kustomization = json!({
+    let kustomization = json!({
         "resources": [format!("{up}{}", config.strip_prefix("/")?.display())],
         "images": [{ "name": "comptroller", "newName": name, "newTag": tag }],
     });
-    if let Log::Bucket { url, environment } = &options.log {
-        kustomization["patches"] = json!([{
-            "target": { "kind": "Deployment", "name": DEPLOYMENT },
-            "patch": bucket_patch(options.replicas, url, environment).to_string(),
-        }]);
-        kustomization["secretGenerator"] = json!([{
-            "name": KEY,
-            "namespace": NAMESPACE,
-            "files": ["log.pem"],
-            "options": { "disableNameSuffixHash": true },
-        }]);
-        fs::write(folder.join("log.pem"), bucket::signing_key())?;
-    }
     fs::write(folder.join("kustomization.yaml"), kustomization.to_string())?;
     Ok(folder)
-}
-
-/// What docs/operations.md says to change for two replicas.
-fn bucket_patch(replicas: u32, url: &str, environment: &[(String, String)]) -> Value {
-    let mut patch = json!([
-        { "op": "replace", "path": "/spec/replicas", "value": replicas },
-        { "op": "replace", "path": "/spec/strategy", "value": { "type": "RollingUpdate" } },
-        { "op": "replace", "path": "/spec/template/spec/volumes", "value": [
-            { "name": "evidence-key", "secret": { "secretName": KEY, "defaultMode": 0o440 } },
-        ] },
-        { "op": "replace", "path": "/spec/template/spec/containers/0/volumeMounts", "value": [
-            { "name": "evidence-key", "mountPath": "/var/lib/comptroller-key", "readOnly": true },
-        ] },
-        { "op": "replace", "path": "/spec/template/spec/containers/0/args", "value": [
-            "run",
-            "--leader-elect",
-            "--listen=0.0.0.0:8443",
-            "--probe-listen=0.0.0.0:8081",
-            format!("--evidence={url}"),
-            "--evidence-key=/var/lib/comptroller-key/log.pem",
-        ] },
-    ]);
-    let add = environment.iter().map(|(name, value)| {
-        json!({
-            "op": "add",
-            "path": "/spec/template/spec/containers/0/env/-",
-            "value": { "name": name, "value": value },
-        })
-    });
-    patch.as_array_mut().into_iter().for_each(|list| list.extend(add.clone()));
-    patch
 }
 
 /// Runs the operator's program here; its output, whether good or bad.

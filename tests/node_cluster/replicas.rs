@@ -2,6 +2,7 @@
 //! slept does when it wakes up.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -10,14 +11,15 @@ use comptroller_core::api::State;
 use comptroller_evidence::entry::Entry;
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
 use kube::{Api, ResourceExt as _};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    bucket::Bucket,
+    bucket::{Bucket, signing_key},
+    chart,
     controlplane::wait,
-    log,
+    image, log,
     node::{ADDRESS, Node},
-    release::{self, LIMIT, Log, NAMESPACE, Options},
+    release::{self, LIMIT, NAMESPACE},
     restarts::verdict,
     subject::Subject,
 };
@@ -32,10 +34,20 @@ const PREFIX: &str = "cluster/log";
 /// Rolling out two replicas; a leader that is killed, one that is told to end, one that is paused.
 pub async fn two_replicas_hand_over_and_nothing_is_lost(node: &mut Node) {
     let bucket = Bucket::listen(&format!("{ADDRESS}:0")).await;
-    service(node, &bucket).await;
-    release::uninstall(node).await.unwrap();
-    let log = Log::Bucket { url: format!("s3://bucket/{PREFIX}"), environment: bucket.environment() };
-    release::install(node, &Options { replicas: 2, log }).await.unwrap();
+    let url = service(node, &bucket).await;
+    chart::remove(node).await.unwrap();
+    secrets(node, &bucket, &url).await;
+    let values = json!({
+        "replicaCount": 2,
+        "evidence": {
+            "bucket": {
+                "url": format!("s3://bucket/{PREFIX}"),
+                "credentialsSecret": "bucket",
+            },
+            "key": { "existingSecret": "evidence-key" },
+        },
+    });
+    chart::install(node, image::NAME, &values, &[]).await.unwrap();
     let replicas = Replicas { node, bucket };
 
     let subject = Subject::create(node, "replicas").await;
@@ -53,8 +65,35 @@ pub async fn two_replicas_hand_over_and_nothing_is_lost(node: &mut Node) {
     assert!(verified.is_ok(), "{verified:?}");
 }
 
-/// The bucket as a Service, which pods find by DNS and reach through kube-proxy.
-async fn service(node: &Node, bucket: &Bucket) {
+/// A namespace as the pack wants it, with what docs/operations.md says to prepare for a bucket.
+async fn secrets(node: &Node, bucket: &Bucket, url: &str) {
+    let mut environment: BTreeMap<String, String> = bucket.environment().into_iter().collect();
+    environment.insert("AWS_ENDPOINT_URL".to_owned(), url.to_owned());
+    let secret = |name: &str, data: Value| {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": { "name": name, "namespace": NAMESPACE },
+            "stringData": data,
+        })
+    };
+    let objects = json!({ "apiVersion": "v1", "kind": "List", "items": [
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {
+                "name": NAMESPACE,
+                "labels": { "pod-security.kubernetes.io/enforce": "restricted" },
+            },
+        },
+        secret("bucket", json!(environment)),
+        secret("evidence-key", json!({ "evidence.key": signing_key() })),
+    ] });
+    node.kubectl_with_input(&["apply", "-f", "-"], &objects.to_string()).await.unwrap();
+}
+
+/// The bucket as a Service, which pods find by DNS and reach through kube-proxy; its URL there.
+async fn service(node: &Node, bucket: &Bucket) -> String {
     let port = bucket.url().rsplit(':').next().unwrap().parse::<u16>().unwrap();
     let objects = json!({ "apiVersion": "v1", "kind": "List", "items": [
         { "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "storage" } },
@@ -78,6 +117,7 @@ async fn service(node: &Node, bucket: &Bucket) {
         },
     ] });
     node.kubectl_with_input(&["apply", "-f", "-"], &objects.to_string()).await.unwrap();
+    "http://bucket.storage.svc.cluster.local:9000".to_owned()
 }
 
 struct Replicas<'a> {
@@ -146,7 +186,9 @@ impl Replicas<'_> {
         subject.mend().await;
         subject.until(State::Passing).await;
         let judged = asked.elapsed();
-        println!("shutdown: another replica leads after {took:.1?}, and has recorded a change after {judged:.1?}");
+        println!(
+            "shutdown: another replica leads after {took:.1?}, and has recorded a change after {judged:.1?}"
+        );
         assert!(took < AFTER_A_SHUTDOWN, "{took:?}");
     }
 

@@ -49,7 +49,8 @@ pub async fn the_log_goes_on_whatever_ends_the_pod(node: &mut Node) {
     subject.until(State::Failing).await;
     release::rolled_out(node).await.unwrap();
 
-    let verify = ["-n", NAMESPACE, "exec", "deployment/comptroller", "--", "comptroller", "evidence"];
+    let verify =
+        ["-n", NAMESPACE, "exec", "deployment/comptroller", "--", "comptroller", "evidence"];
     let said = node.kubectl(&[&verify[..], &["verify", EVIDENCE]].concat()).await.unwrap();
     println!("{}", said.trim_end());
 
@@ -66,9 +67,9 @@ pub async fn the_log_goes_on_whatever_ends_the_pod(node: &mut Node) {
         .collect();
     let count = |text: &str| gaps.iter().filter(|reason| reason.contains(text)).count();
     assert_eq!(count("did not stop in order"), 2, "{gaps:#?}");
-    let stopped = entries.iter().filter(|entry| {
-        matches!(&entry.data, Data::Operator(data) if data.event == OperatorEvent::Stopped)
-    });
+    let stopped = entries.iter().filter(
+        |entry| matches!(&entry.data, Data::Operator(data) if data.event == OperatorEvent::Stopped),
+    );
     assert_eq!((stopped.count(), count("was stopped in order")), (2, 2), "{gaps:#?}");
 }
 

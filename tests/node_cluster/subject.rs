@@ -6,7 +6,7 @@ use kube::{
     Api,
     api::{Patch, PatchParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{controlplane::wait, node::Node, release::LIMIT};
 
@@ -21,18 +21,15 @@ impl Subject {
     /// A namespace of this name that passes a control of this name.
     pub async fn create(node: &Node, name: &'static str) -> Self {
         let client = node.client();
-        let subject = Self {
-            name,
-            controls: Api::all(client.clone()),
-            namespaces: Api::all(client),
-        };
+        let subject =
+            Self { name, controls: Api::all(client.clone()), namespaces: Api::all(client) };
         subject.mend().await;
         let control = json!({
             "apiVersion": "comptroller.dev/v1alpha1",
             "kind": "Control",
             "metadata": { "name": name },
             "spec": {
-                "title": "The namespace has an owner",
+                "title": "The namespace names its ticket",
                 "criteria": ["CC6.1"],
                 "owner": "platform",
                 "severity": "Low",
@@ -44,8 +41,8 @@ impl Subject {
                         { "name": "ours", "expression": format!("object.metadata.name == '{name}'") },
                     ],
                     "validations": [{
-                        "expression": "'owner' in object.metadata.labels",
-                        "message": "say who owns it",
+                        "expression": "'ticket' in object.metadata.labels",
+                        "message": "name the ticket",
                     }],
                 } },
             },
@@ -63,10 +60,15 @@ impl Subject {
 
     /// Makes the control pass.
     pub async fn mend(&self) {
-        self.label(json!({ "owner": "platform" })).await;
+        self.label(json!({ "ticket": "4711" })).await;
     }
 
-    async fn label(&self, labels: serde_json::Value) {
+    async fn label(&self, mut labels: Value) {
+        // What the pack wants of every namespace: this one must not be what it complains of.
+        labels["env"] = json!("dev");
+        labels["owner"] = json!("platform");
+        labels["data"] = json!("internal");
+        labels["pod-security.kubernetes.io/enforce"] = json!("restricted");
         let namespace = json!({
             "apiVersion": "v1",
             "kind": "Namespace",
@@ -79,16 +81,12 @@ impl Subject {
     /// The status once it says so, with evidence.
     pub async fn until(&self, state: State) -> ControlStatus {
         let mut last = None;
-        let found = wait::until(&format!("{} is {}", self.name, state.as_str()), LIMIT, async || {
-            last = self.controls.get(self.name).await.ok().and_then(|control| control.status);
-            last.clone().filter(|status| status.state == state && status.evidence.is_some())
-        })
-        .await;
+        let found =
+            wait::until(&format!("{} is {}", self.name, state.as_str()), LIMIT, async || {
+                last = self.controls.get(self.name).await.ok().and_then(|control| control.status);
+                last.clone().filter(|status| status.state == state && status.evidence.is_some())
+            })
+            .await;
         found.unwrap_or_else(|error| panic!("{error}; last status: {last:#?}"))
-    }
-
-    /// What it says now.
-    pub async fn status(&self) -> ControlStatus {
-        self.controls.get(self.name).await.unwrap().status.unwrap()
     }
 }
