@@ -113,7 +113,7 @@ docker)
 esac
 rm -rf "$context"
 
-# Of the binary as it is built, not of what lies in the image: Cargo.lock says which crates are in it.
+# Of the binary as it is built, not of what can be guessed from the image: Cargo.lock says which crates are in it.
 if [ "$profile" = release ] && [ -z "${COMPTROLLER_IMAGE_BINARY:-}" ]; then
     if [ ! -x target/tools/bin/cargo-cyclonedx ]; then
         say "building cargo-cyclonedx $cyclonedx"
@@ -121,7 +121,8 @@ if [ "$profile" = release ] && [ -z "${COMPTROLLER_IMAGE_BINARY:-}" ]; then
     fi
     SOURCE_DATE_EPOCH=$epoch target/tools/bin/cargo-cyclonedx cyclonedx --quiet --format json \
         --spec-version 1.5 --describe binaries --target "$(image/binary.sh --target)" --manifest-path Cargo.toml
-    mv comptroller_bin.cdx.json "$base.cdx.json"
+    glibc=$(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2)
+    python3 image/bom.py comptroller_bin.cdx.json "$root" "$glibc" "$certifi" >"$base.cdx.json"
     rm -f ./*.cdx.json crates/*/*.cdx.json
 fi
 

@@ -83,7 +83,11 @@ async fn the_definitions_can_be_applied_from_their_folder() {
     let plane = ControlPlane::builder().start().await.unwrap();
     let folder = format!("{ROOT}/crds/");
     let applied = kubectl(&plane, &["apply", "--server-side", "-f", &folder], "").await;
-    assert_eq!(applied.lines().count(), std::fs::read_dir(&folder).unwrap().count() - 1, "{applied}");
+    assert_eq!(
+        applied.lines().count(),
+        std::fs::read_dir(&folder).unwrap().count() - 1,
+        "{applied}"
+    );
     // The folder is a kustomization as well, under a name that -f does not read.
     kubectl(&plane, &["apply", "--server-side", "-k", &folder], "").await;
 }
@@ -93,8 +97,14 @@ async fn the_api_server_takes_every_object_of_every_case() {
     let Some(helm) = helm::helm() else { return };
     let plane = plane().await;
     kubectl(&plane, &["create", "namespace", NAMESPACE], "").await;
-    kubectl(&plane, &["label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted"], "").await;
+    kubectl(
+        &plane,
+        &["label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted"],
+        "",
+    )
+    .await;
     kubectl(&plane, &["apply", "--server-side", "-f", &format!("{ROOT}/crds/")], "").await;
+    kubectl(&plane, &["create", "namespace", "grafana"], "").await;
     define_others(&plane).await;
     let dry_run = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"];
     for (case, values) in cases() {
@@ -150,20 +160,48 @@ async fn a_release_is_installed_upgraded_removed_and_installed_again() {
     let controls = kubectl(&plane, &["get", "controls", "-o", "name"], "").await;
     assert_eq!(controls.lines().count(), 47, "{controls}");
 
-    let releases = ["get", "secrets", "-n", NAMESPACE, "-l", "owner=helm", "-o", "jsonpath={range .items[*]}{.data.release}{'\\n'}{end}"];
+    let releases = [
+        "get",
+        "secrets",
+        "-n",
+        NAMESPACE,
+        "-l",
+        "owner=helm",
+        "-o",
+        "jsonpath={range .items[*]}{.data.release}{'\\n'}{end}",
+    ];
     for release in kubectl(&plane, &releases, "").await.lines() {
         assert!(release.len() < 700 * 1024, "a release must fit into a Secret: {}", release.len());
     }
 
     // What the operator and people have written in the meantime.
     let patch = r#"{"data": {"checkpoint": "signed"}}"#;
-    let checkpoint = ["patch", "configmap", "comptroller-evidence", "-n", NAMESPACE, "--type=merge", "-p", patch];
+    let checkpoint = [
+        "patch",
+        "configmap",
+        "comptroller-evidence",
+        "-n",
+        NAMESPACE,
+        "--type=merge",
+        "-p",
+        patch,
+    ];
     kubectl(&plane, &checkpoint, "").await;
     let patch = r#"{"data": {"mine": "system:serviceaccount:a:b"}}"#;
-    let writers = ["patch", "configmap", "comptroller-record-writers", "-n", NAMESPACE, "--type=merge", "-p", patch];
+    let writers = [
+        "patch",
+        "configmap",
+        "comptroller-record-writers",
+        "-n",
+        NAMESPACE,
+        "--type=merge",
+        "-p",
+        patch,
+    ];
     kubectl(&plane, &writers, "").await;
     let data = async |name: &str| {
-        kubectl(&plane, &["get", "configmap", name, "-n", NAMESPACE, "-o", "jsonpath={.data}"], "").await
+        kubectl(&plane, &["get", "configmap", name, "-n", NAMESPACE, "-o", "jsonpath={.data}"], "")
+            .await
     };
 
     let changed = json!({
@@ -181,6 +219,32 @@ async fn a_release_is_installed_upgraded_removed_and_installed_again() {
     assert!(data("comptroller-evidence").await.contains("signed"));
     let writers = data("comptroller-record-writers").await;
     assert!(writers.contains("a:b") && writers.contains("argocd:controller"), "{writers}");
+
+    // To a bucket and back: the strategy of the rollout changes, and the claims stay what they are.
+    let claims = [
+        "get",
+        "persistentvolumeclaims",
+        "-n",
+        NAMESPACE,
+        "-o",
+        "jsonpath={.items[*].metadata.uid}",
+    ];
+    let strategy = [
+        "get",
+        "deployment",
+        "comptroller",
+        "-n",
+        NAMESPACE,
+        "-o",
+        "jsonpath={.spec.strategy.type}",
+    ];
+    let uids = kubectl(&plane, &claims, "").await;
+    let bucket = cases().into_iter().find(|(name, _)| name == "bucket").unwrap().1;
+    helm(&plane, &["upgrade", "comptroller", CHART], &bucket).await.unwrap();
+    assert_eq!(kubectl(&plane, &strategy, "").await, "RollingUpdate");
+    helm(&plane, &["upgrade", "comptroller", CHART], &changed).await.unwrap();
+    assert_eq!(kubectl(&plane, &strategy, "").await, "Recreate");
+    assert_eq!(kubectl(&plane, &claims, "").await, uids);
 
     let before = kept(&plane).await;
     helm(&plane, &["uninstall", "comptroller"], &Value::Null).await.unwrap();
@@ -228,11 +292,19 @@ async fn people_get_the_rights_that_the_roles_promise() {
     for (role, may, may_not) in [
         ("viewer", "get controls.comptroller.dev", "patch controls.comptroller.dev"),
         ("editor", "patch controls.comptroller.dev", "create attestations.comptroller.dev"),
-        ("reviewer", "patch controlexceptions.comptroller.dev", "create controlexceptions.comptroller.dev"),
+        (
+            "reviewer",
+            "patch controlexceptions.comptroller.dev",
+            "create controlexceptions.comptroller.dev",
+        ),
         ("auditor", "list attestations.comptroller.dev", "create attestations.comptroller.dev"),
         ("auditor", "get /ui/controls", "get /metrics"),
         ("attester", "create attestations.comptroller.dev", "delete attestations.comptroller.dev"),
-        ("responder", "create deviationresponses.comptroller.dev", "patch deviationresponses.comptroller.dev"),
+        (
+            "responder",
+            "create deviationresponses.comptroller.dev",
+            "patch deviationresponses.comptroller.dev",
+        ),
     ] {
         let name = format!("is-{role}");
         let cluster_role = format!("--clusterrole=comptroller-{role}");

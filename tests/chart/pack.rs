@@ -50,8 +50,11 @@ fn the_controls_are_those_that_the_command_prints() {
     };
     assert_eq!(chart(&[]), specs("pack", &printed(&[])));
     let all = profiles();
-    let add_ons: Vec<String> =
-        all.iter().filter(|(_, distribution)| !distribution).map(|(name, _)| name.clone()).collect();
+    let add_ons: Vec<String> = all
+        .iter()
+        .filter(|(_, distribution)| !distribution)
+        .map(|(name, _)| name.clone())
+        .collect();
     for (distribution, _) in all.iter().filter(|(_, distribution)| *distribution) {
         let mut names = vec![distribution.clone()];
         names.extend(add_ons.clone());
@@ -85,7 +88,8 @@ fn controls_are_left_out_changed_and_added_to() {
     wanted.remove("phishing-is-simulated").unwrap();
     wanted.get_mut("images-are-pinned-and-known").unwrap()["test"]["workload"]["registries"] =
         json!(["r.corp"]);
-    let allow = &mut wanted.get_mut("changes-go-through-delivery").unwrap()["test"]["rbac"]["allow"];
+    let allow =
+        &mut wanted.get_mut("changes-go-through-delivery").unwrap()["test"]["rbac"]["allow"];
     allow.as_array_mut().unwrap().push(ci);
     let hidden = changed.remove("evidence-cannot-be-hidden").unwrap();
     let before = wanted.remove("evidence-cannot-be-hidden").unwrap();
@@ -102,9 +106,15 @@ fn wrong_values_are_refused_in_words() {
     let Some(helm) = helm::helm() else { return };
     for (values, message) in [
         (json!({"profiles": ["esk"]}), "there is no profile esk; these there are: aks, argocd,"),
-        (json!({"profiles": ["eks", "gke"]}), "eks and gke are distributions, and a cluster has only one"),
+        (
+            json!({"profiles": ["eks", "gke"]}),
+            "eks and gke are distributions, and a cluster has only one",
+        ),
         (json!({"profiles": ["../../../x"]}), "profiles"),
-        (json!({"exclude": ["nothing"]}), "exclude names nothing, and the pack has no such control"),
+        (
+            json!({"exclude": ["nothing"]}),
+            "exclude names nothing, and the pack has no such control",
+        ),
         (json!({"overrides": {"nothing": {}}}), "overrides names nothing, and"),
         (json!({"additions": {"nothing": {"/spec/x": [1]}}}), "additions names nothing, and"),
         (

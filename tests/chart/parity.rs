@@ -13,8 +13,12 @@ fn by_title(name: &str, text: &str) -> BTreeMap<String, Value> {
         let title = title(&object);
         let metadata = object["metadata"].as_object_mut().unwrap();
         for field in ["labels", "annotations"] {
-            let Some(fields) = metadata.get_mut(field).and_then(Value::as_object_mut) else { continue };
-            fields.retain(|key, _| !key.starts_with("app.kubernetes.io/") && !key.starts_with("helm.sh/"));
+            let Some(fields) = metadata.get_mut(field).and_then(Value::as_object_mut) else {
+                continue;
+            };
+            fields.retain(|key, _| {
+                !key.starts_with("app.kubernetes.io/") && !key.starts_with("helm.sh/")
+            });
             if fields.is_empty() {
                 metadata.remove(field);
             }
@@ -54,7 +58,8 @@ fn what_is_off_by_default_is_what_config_has_apart() {
     };
     let on = json!({"enabled": true});
     // kustomize doubles line breaks of folded texts, so the files are read as they are.
-    let read = |path: &str| std::fs::read_to_string(format!("{}/config/{path}", helm::ROOT)).unwrap();
+    let read =
+        |path: &str| std::fs::read_to_string(format!("{}/config/{path}", helm::ROOT)).unwrap();
     let monitoring = added(&json!({"metrics": {"serviceMonitor": on, "prometheusRule": on}}));
     let files = ["servicemonitor", "prometheusrule"];
     let text = files.map(|name| read(&format!("monitoring/{name}.yaml"))).join("---\n");

@@ -1,10 +1,6 @@
 //! Every value does something, wrong ones are refused in words, and no value can break out of its place.
 
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    process::Command,
-};
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
@@ -42,7 +38,11 @@ fn the_charts_pass_a_strict_lint() {
         let path = file.path().to_str().unwrap();
         let output = helm::run(&helm, &["lint", "--strict", chart, "--values", path]);
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{chart}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{chart}: {text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert!(!text.contains("WARNING"), "{chart}: {text}");
     };
     lint(PACK, &json!({}));
@@ -113,7 +113,10 @@ fn every_object_is_labelled_and_in_the_namespace_of_the_release() {
         let mut titles = BTreeSet::new();
         for object in objects(&case, &text) {
             let title = title(&object);
-            assert_eq!(object["metadata"]["labels"]["app.kubernetes.io/instance"], "other", "{title}");
+            assert_eq!(
+                object["metadata"]["labels"]["app.kubernetes.io/instance"], "other",
+                "{title}"
+            );
             for label in given["commonLabels"].as_object().into_iter().flatten() {
                 assert_eq!(object["metadata"]["labels"][label.0], *label.1, "{case}: {title}");
             }
@@ -134,9 +137,32 @@ fn every_object_is_labelled_and_in_the_namespace_of_the_release() {
 fn no_text_breaks_out_of_its_place() {
     let Some(helm) = helm::helm() else { return };
     for hostile in [
-        "a: b", "a \"b\" 'c'", "{{ .Release.Name }}", "# no comment", "- x", "true", "1e3", "0x10", "~",
-        "line\nother: true", "\ttab", "*alias", "&anchor", "%percent", "@at", "`tick`", "ünï\u{202e}", "\\",
-        "--- ", "null", "[a", "{a", "a: |", "!!binary x", " leading", "trailing ",
+        "a: b",
+        "a \"b\" 'c'",
+        "{{ .Release.Name }}",
+        "# no comment",
+        "- x",
+        "true",
+        "1e3",
+        "0x10",
+        "~",
+        "line\nother: true",
+        "\ttab",
+        "*alias",
+        "&anchor",
+        "%percent",
+        "@at",
+        "`tick`",
+        "ünï\u{202e}",
+        "\\",
+        "--- ",
+        "null",
+        "[a",
+        "{a",
+        "a: |",
+        "!!binary x",
+        " leading",
+        "trailing ",
     ] {
         let values = json!({
             "commonAnnotations": {"note": hostile},
@@ -202,9 +228,18 @@ fn wrong_values_are_refused_in_words() {
         (json!({"image": {"pullPolicy": "Sometimes"}}), "'IfNotPresent'"),
         (json!({"replicaCount": "two"}), "want integer"),
         (json!({"evidence": {"bucket": {"url": "ftp://x"}}}), "/evidence/bucket/url"),
-        (json!({"rbac": {"extraReaderRules": [{"apiGroups": [""], "resources": ["secrets"]}]}}), "/rbac/extraReaderRules/0/resources/0"),
-        (json!({"replicaCount": 2}), "replicaCount is 2, but only one node can mount the evidence log: set evidence.bucket.url, or"),
-        (json!({"evidence": {"bucket": {"url": "s3://x"}}}), "evidence.bucket.url needs evidence.key.existingSecret"),
+        (
+            json!({"rbac": {"extraReaderRules": [{"apiGroups": [""], "resources": ["secrets"]}]}}),
+            "/rbac/extraReaderRules/0/resources/0",
+        ),
+        (
+            json!({"replicaCount": 2}),
+            "replicaCount is 2, but only one node can mount the evidence log: set evidence.bucket.url, or",
+        ),
+        (
+            json!({"evidence": {"bucket": {"url": "s3://x"}}}),
+            "evidence.bucket.url needs evidence.key.existingSecret",
+        ),
         (
             json!({"tls": {"existingSecret": "x", "certManager": {"enabled": true}}}),
             "tls.existingSecret and tls.certManager.enabled are both set",
@@ -245,7 +280,14 @@ fn the_notes_say_what_comes_next() {
         std::fs::write(file.path(), values.to_string()).unwrap();
         let path = file.path().to_str().unwrap();
         let arguments = [
-            "install", "comptroller", CHART, "--namespace", "audit", "--dry-run=client", "--values", path,
+            "install",
+            "comptroller",
+            CHART,
+            "--namespace",
+            "audit",
+            "--dry-run=client",
+            "--values",
+            path,
         ];
         let output = helm::run(&helm, &arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

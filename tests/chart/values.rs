@@ -18,7 +18,8 @@ pub struct ChartValue {
 
 /// Every described value of a chart, in the order of the file.
 pub fn read(chart: &str) -> Vec<ChartValue> {
-    let text = std::fs::read_to_string(format!("{}/{chart}/values.yaml", super::helm::ROOT)).unwrap();
+    let text =
+        std::fs::read_to_string(format!("{}/{chart}/values.yaml", super::helm::ROOT)).unwrap();
     let defaults: Value = yaml_serde::from_str(&text).unwrap();
     let mut values: Vec<ChartValue> = Vec::new();
     let (mut comment, mut schema) = (String::new(), Map::new());
@@ -35,7 +36,8 @@ pub fn read(chart: &str) -> Vec<ChartValue> {
             comment.push_str(words.trim());
         } else if trimmed.is_empty() {
             comment.clear();
-        } else if let Some((key, _)) = trimmed.split_once(':').filter(|_| !trimmed.starts_with('-')) {
+        } else if let Some((key, _)) = trimmed.split_once(':').filter(|_| !trimmed.starts_with('-'))
+        {
             let indentation = line.len() - trimmed.len();
             open.retain(|(other, _)| *other < indentation);
             open.push((indentation, key.to_owned()));
@@ -44,7 +46,9 @@ pub fn read(chart: &str) -> Vec<ChartValue> {
             }
             let path: Vec<String> = open.iter().map(|(_, key)| key.clone()).collect();
             let default = path.iter().fold(&defaults, |value, key| &value[key.as_str()]).clone();
-            if let Some(parent) = values.iter_mut().find(|other| other.path == path[..path.len() - 1]) {
+            if let Some(parent) =
+                values.iter_mut().find(|other| other.path == path[..path.len() - 1])
+            {
                 parent.section = true;
             }
             let (description, schema) = (std::mem::take(&mut comment), std::mem::take(&mut schema));
@@ -99,7 +103,9 @@ pub fn schema(chart: &str) -> String {
 }
 
 fn below(values: &[ChartValue], path: &[String]) -> Map<String, Value> {
-    let children = values.iter().filter(|value| value.path.split_last().is_some_and(|(_, parent)| parent == path));
+    let children = values
+        .iter()
+        .filter(|value| value.path.split_last().is_some_and(|(_, parent)| parent == path));
     children
         .map(|value| (value.path.last().unwrap().clone(), value.schema(below(values, &value.path))))
         .collect()

@@ -63,7 +63,8 @@ async fn used_and_enough(roles: &str) {
         .unwrap();
     let mut bench = Bench::without_operator(plane).await;
     kubectl(&bench.plane, &["create", "namespace", "comptroller-system"]).await;
-    let applied = bench.plane.kubectl_with_input("admin", &["apply", "-f", "-"], roles).await.unwrap();
+    let applied =
+        bench.plane.kubectl_with_input("admin", &["apply", "-f", "-"], roles).await.unwrap();
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
     let evidence = format!("{ROOT}/config/manager/evidence.yaml");
     kubectl(&bench.plane, &["apply", "-f", &evidence]).await;
