@@ -6,7 +6,7 @@ const MANIFESTS: &str = include_str!("dns.yaml");
 const IMAGE: &str = "comptroller.dev/test/coredns:1";
 
 impl Node {
-    /// Installs CoreDNS and waits until it answers.
+    /// Installs `CoreDNS` and waits until it answers.
     pub(super) async fn install_dns(&self) -> Result<(), Error> {
         let binary = self.machine.built.join("coredns");
         let folder = self.folder("images/coredns")?;

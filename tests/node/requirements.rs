@@ -29,6 +29,10 @@ const PLUGIN_FOLDERS: [&str; 3] = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec
 /// The plugins of the pods' network.
 const PLUGINS: [&str; 3] = ["ptp", "host-local", "loopback"];
 
+/// Capabilities that root has, and root in a container often has not.
+const RIGHTS: [(u32, &str); 2] =
+    [(12, "CAP_NET_ADMIN (networks)"), (21, "CAP_SYS_ADMIN (mounts, namespaces, cgroups)")];
+
 /// Of `make node`; the control plane's are looked for by the control plane.
 const BUILT: [&str; 4] = ["kubelet", "kube-proxy", "coredns", "pause"];
 
@@ -48,7 +52,14 @@ impl Machine {
             return Err(Error::Lacking(vec!["Linux: kubelets run on nothing else".to_owned()]));
         }
         if fs::metadata("/proc/self").map_or(true, |process| process.uid() != 0) {
-            lacking.push("root, for mounts, namespaces and cgroups: run it with sudo".to_owned());
+            lacking.push("root: run it with sudo".to_owned());
+        } else {
+            let missing = RIGHTS.iter().filter(|(bit, _)| (capabilities() >> bit) & 1 == 0);
+            lacking.extend(
+                missing.map(|(_, name)| {
+                    format!("the right {name}: in a container, run it privileged")
+                }),
+            );
         }
         if !fs::read_to_string("/proc/mounts").is_ok_and(|mounts| mounts.contains(" cgroup")) {
             lacking.push("cgroups: none is mounted".to_owned());
@@ -83,6 +94,13 @@ impl Machine {
             _ => Err(Error::Lacking(lacking)),
         }
     }
+}
+
+/// The capabilities of this process, by bit; all of them where the kernel does not say.
+fn capabilities() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(u64::MAX)
 }
 
 /// A command in `PATH`, or in the folders of the administrator, which a user's `PATH` may lack.

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -173,7 +174,6 @@ pub async fn it_is_ready_within_restricted_pod_security(node: &mut Node) {
     assert!(options("/var/lib/comptroller").contains(&"rw".to_owned()), "{mounts}");
 
     // The folder was root's, and the kubelet has handed it to the group of the pod.
-    use std::os::unix::fs::MetadataExt as _;
     let volume = fs::metadata(node.folder("volumes/evidence").unwrap()).unwrap();
     assert_eq!((volume.uid(), volume.gid()), (0, 65532));
 }
