@@ -16,7 +16,7 @@ CLIPPY_FLAGS := --workspace --all-targets --locked -- -D warnings
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-.PHONY: help controlplane kubectl helm chart package image image-check promtool demo test torture bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
+.PHONY: help controlplane kubectl helm chart package image image-check promtool demo node node-parts test test-node torture bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,19 @@ demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample com
 test: export RUST_TEST_THREADS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
 test: controlplane kubectl helm promtool lint ## Lint, then run every test, including those against a real API server
 	$(CARGO) test --workspace --locked $(CARGO_PROFILE)
+
+# Built as whoever calls make; only the program itself runs as root.
+AS_ROOT := --config "target.'cfg(unix)'.runner = ['sudo', '--preserve-env', 'env', 'PATH=$(PATH)']"
+NODE := $(CARGO) test --locked $(CARGO_PROFILE) $(if $(filter-out 0,$(shell id -u)),$(AS_ROOT)) --test node
+
+node-parts: controlplane kubectl
+	@tests/node/build.sh
+
+node: node-parts ## Run the operator as pods of a real node until Ctrl-C (needs root and Linux; no Docker)
+	$(NODE) -- keep
+
+test-node: node-parts helm ## Test the operator on a real node (needs root and Linux; TEST=NAME, COMPTROLLER_NODE_IMAGE=ARCHIVE)
+	$(NODE) -- --ignored $(TEST)
 
 torture: controlplane kubectl ## Run the long fault campaigns (SEED=7, HOURS=1; HOURS=0 runs the round of SEED only)
 	COMPTROLLER_TORTURE_SEED="$(or $(SEED),7)" COMPTROLLER_TORTURE_HOURS="$(or $(HOURS),1)" \
