@@ -15,7 +15,7 @@ CLIPPY_FLAGS := --workspace --all-targets --locked -- -D warnings
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-.PHONY: help controlplane kubectl promtool demo test torture bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
+.PHONY: help controlplane kubectl promtool readers demo test torture bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ promtool: ## Print how to install promtool if PATH and target/tools have none
 	@command -v promtool >/dev/null 2>&1 \
 	|| echo "promtool is not installed, so the alert tests are skipped (Debian: apt-get install prometheus; macOS: brew install prometheus)" >&2
 
+readers: ## Print how to install the shells and man that check completion and manual pages (CI=true installs them by apt, as root)
+	@command -v fish >/dev/null 2>&1 && command -v zsh >/dev/null 2>&1 && command -v man >/dev/null 2>&1 \
+	|| { [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 \
+		&& apt-get update -qq && apt-get install -qq -y --no-install-recommends fish zsh man-db; } \
+	|| echo "fish, zsh or man is not installed, so their tests are skipped (Debian: apt-get install fish zsh man-db)" >&2
+
 demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample company until Ctrl-C (ONCE=1 stops after the table)
 	@# The example runs the operator's binary, which `cargo run --example` alone would not build.
 	$(CARGO) build --locked $(CARGO_PROFILE) --bin comptroller --example demo
@@ -40,7 +46,7 @@ demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample com
 
 # Most tests wait for an API server, so twice as many as there are cores run beside each other.
 test: export RUST_TEST_THREADS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
-test: controlplane kubectl promtool lint ## Lint, then run every test, including those against a real API server
+test: controlplane kubectl promtool readers lint ## Lint, then run every test, including those against a real API server
 	$(CARGO) test --workspace --locked $(CARGO_PROFILE)
 
 torture: controlplane kubectl ## Run the long fault campaigns (SEED=7, HOURS=1; HOURS=0 runs the round of SEED only)

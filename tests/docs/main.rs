@@ -29,7 +29,9 @@ mod sandbox;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use controlplane::ControlPlane;
 use page::Page;
+use process::install_crds;
 use sandbox::Sandbox;
 
 fn repository() -> &'static Path {
@@ -100,6 +102,32 @@ fn existing() -> BTreeSet<String> {
 fn every_page_is_run() {
     let listed: BTreeSet<String> = PAGES.iter().map(|path| (*path).to_owned()).collect();
     assert_eq!(listed, existing(), "a page is missing in tests/docs/main.rs, or is gone");
+}
+
+/// The resources on a page are written to be copied.
+#[tokio::test]
+async fn every_resource_of_ours_is_accepted() {
+    let plane = ControlPlane::builder().start().await.unwrap();
+    plane.keep_logs_on_panic();
+    install_crds(&plane).await;
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for path in PAGES {
+        for (line, text) in Page::read(path).yaml {
+            let whole = ["apiVersion: comptroller.dev/", "\nmetadata:", "\nspec:"];
+            if !whole.iter().all(|part| text.contains(part)) {
+                continue;
+            }
+            count += 1;
+            let arguments = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
+            let output = plane.kubectl_with_input("admin", &arguments, &text).await.unwrap();
+            if !output.status.success() {
+                wrong.push(format!("{path}:{line}: {}", String::from_utf8_lossy(&output.stderr)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count > 15, "only {count} resources");
 }
 
 /// Words in backticks in the last column of the tables of the migration.

@@ -18,6 +18,8 @@ pub enum Needs {
 pub struct Page {
     pub needs: Needs,
     pub steps: Vec<Step>,
+    /// Every block of YAML, with its line, whether or not a step writes it.
+    pub yaml: Vec<(usize, String)>,
 }
 
 /// A block.
@@ -107,6 +109,9 @@ impl Page {
     }
 
     fn block(&mut self, line: usize, language: &str, body: &str, marks: Marks) {
+        if language == "yaml" {
+            self.yaml.push((line, body.to_owned()));
+        }
         if marks.skip {
             return;
         }

@@ -10,17 +10,17 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    controlplane::{self, ControlPlane},
+    controlplane::{self, ControlPlane, wait},
     page::{Action, Needs, Step},
-    process::{Bench, kubectl},
+    process::{Bench, LIMIT, kubectl},
     repository,
 };
 
 /// What a reader has of a checkout.
 const CHECKOUT: [&str; 5] = ["config", "crds", "charts", "docs", "examples"];
 
-/// How long a command may take.
-const LIMIT: &str = "180";
+/// How long a command may take, in seconds.
+const COMMAND_LIMIT: &str = "180";
 
 /// A folder, and a control plane if the page needs one.
 pub struct Sandbox {
@@ -72,8 +72,11 @@ impl Sandbox {
         let log = self.work().join("LOG");
         let arguments = ["--evidence", log.to_str().unwrap()];
         bench.start_operator_as(bench.plane.kubeconfig("admin"), &arguments).await;
-        let mut keys = fs::read_dir(bench.plane.dir().join("keys")).unwrap();
-        symlink(keys.next().unwrap().unwrap().path(), self.work().join("FILE")).unwrap();
+        let keys = bench.plane.dir().join("keys");
+        let key = wait::until("the log has a key", LIMIT, async || {
+            fs::read_dir(&keys).ok()?.next()?.ok().map(|entry| entry.path())
+        });
+        symlink(key.await.unwrap(), self.work().join("FILE")).unwrap();
         bench
     }
 
@@ -105,7 +108,14 @@ impl Sandbox {
         let bin = self.folder.path().join("bin");
         let mut command = Command::new("timeout");
         command
-            .args([LIMIT, "bash", "-euo", "pipefail", "-c", &format!("exec 2>&1\n{script}")])
+            .args([
+                COMMAND_LIMIT,
+                "bash",
+                "-euo",
+                "pipefail",
+                "-c",
+                &format!("exec 2>&1\n{script}"),
+            ])
             .current_dir(self.work())
             .env("PATH", format!("{}:{path}", bin.display()))
             .env("HOME", self.folder.path().join("home"))

@@ -134,4 +134,3 @@ impl Write for DigestWriter {
         Ok(())
     }
 }
-
