@@ -1,5 +1,6 @@
 //! Alert rules do what their names say: each has a case in `tests/alerts` in which it rings and one
-//! in which it does not, run by promtool, and a section in docs/operations.md for who is called.
+//! in which it does not, run by promtool, and a page in docs/runbooks for who is called.
+//! `tests/prometheus` makes them ring in a real Prometheus.
 
 #![allow(
     clippy::unwrap_used,
@@ -53,28 +54,58 @@ fn expected() -> (BTreeSet<String>, BTreeSet<String>) {
 }
 
 #[test]
-fn every_alert_has_cases_words_and_a_section() {
+fn every_alert_has_cases_and_words() {
     let (rings, silent) = expected();
-    let operations = read("docs/operations.md");
-    let sections: BTreeSet<&str> =
-        operations.lines().filter_map(|line| line.strip_prefix("#### ")).collect();
-    let mut names = BTreeSet::new();
+    let overview = read("docs/operations.md");
+    let index = read("docs/runbooks/README.md");
     for alert in alerts() {
-        let name = alert["alert"].as_str().unwrap().to_owned();
+        let name = alert["alert"].as_str().unwrap();
         assert!(name.starts_with("Comptroller"), "{name}");
         assert!(alert["labels"]["severity"].is_string(), "{name} has no severity");
         for annotation in ["summary", "description"] {
             let text = alert["annotations"][annotation].as_str().unwrap_or_default();
             assert!(text.ends_with('.'), "{name}: the {annotation} is no sentence: {text:?}");
         }
-        assert!(rings.contains(&name), "{name} rings in no case");
-        assert!(silent.contains(&name), "{name} is silent in no case");
-        assert!(sections.contains(&*name), "{name} has no section in docs/operations.md");
-        names.insert(name);
+        assert_eq!(alert["annotations"]["runbook_url"], runbook_url(name), "{name}");
+        assert!(rings.contains(name), "{name} rings in no case");
+        assert!(silent.contains(name), "{name} is silent in no case");
+        assert!(overview.contains(&format!("| [`{name}`](runbooks/{name}.md) |")), "{name}");
+        assert!(index.contains(&format!("[{name}]({name}.md)")), "{name} is not in the index");
     }
-    let about_alerts = sections.iter().filter(|section| section.starts_with("Comptroller"));
-    let gone: Vec<_> = about_alerts.filter(|section| !names.contains(**section)).collect();
-    assert!(gone.is_empty(), "sections about no alert: {gone:?}");
+}
+
+fn runbook_url(alert: &str) -> String {
+    format!("https://github.com/ORG/comptroller/blob/main/docs/runbooks/{alert}.md")
+}
+
+/// What somebody who is woken at night needs, in the order in which it is needed.
+const SECTIONS: [&str; 5] = ["Meaning", "Impact", "Find out", "Mend", "Silence"];
+
+#[test]
+fn every_alert_has_a_runbook() {
+    let folder = format!("{ROOT}/docs/runbooks");
+    let pages: BTreeSet<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "README.md")
+        .collect();
+    let names: BTreeSet<String> =
+        alerts().iter().map(|alert| format!("{}.md", alert["alert"].as_str().unwrap())).collect();
+    assert_eq!(pages, names, "a page for each alert, and no other");
+    for page in &pages {
+        let text = read(&format!("docs/runbooks/{page}"));
+        let title = format!("# {}\n", page.trim_end_matches(".md"));
+        assert!(text.starts_with(&title), "{page} begins with {title:?}");
+        let sections: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        assert_eq!(sections, SECTIONS, "{page}");
+        for (section, rest) in SECTIONS.iter().zip(text.split("\n## ").skip(1)) {
+            let words = rest.split_whitespace().count();
+            assert!(words > 8, "{page}: nothing is said under {section}");
+        }
+        let how = text.split("\n## ").find(|part| part.starts_with("Find out")).unwrap();
+        assert!(how.contains("```sh\n"), "{page}: no command under Find out");
+    }
 }
 
 /// An expression over a metric that does not exist never rings.
@@ -85,10 +116,23 @@ fn expressions_use_metrics_that_are_documented() {
         let expression = alert["expr"].as_str().unwrap();
         let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || "_:".contains(c)));
         for metric in words.filter(|word| word.starts_with("comptroller_")) {
+            let metric = metric.trim_end_matches("_bucket");
             assert!(operations.contains(&format!("`{metric}`")), "{metric} of {expression}");
         }
         let kept = "by (cluster, namespace, job";
         assert!(expression.contains(kept), "{expression} mixes clusters");
+    }
+}
+
+/// Adds to each alert that a case expects the one annotation that follows from its name.
+fn name_runbooks(cases: &mut Value) {
+    for case in cases["tests"].as_array_mut().unwrap() {
+        for check in case["alert_rule_test"].as_array_mut().unwrap() {
+            let url = runbook_url(check["alertname"].as_str().unwrap());
+            for alert in check["exp_alerts"].as_array_mut().unwrap() {
+                alert["exp_annotations"]["runbook_url"] = json!(url);
+            }
+        }
     }
 }
 
@@ -98,13 +142,17 @@ fn promtool_agrees() {
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("rules.yaml"), json!({"groups": groups()}).to_string()).unwrap();
     for file in CASES {
-        fs::write(folder.join(file), read(&format!("tests/alerts/{file}"))).unwrap();
+        let mut cases: Value =
+            yaml_serde::from_str(&read(&format!("tests/alerts/{file}"))).unwrap();
+        name_runbooks(&mut cases);
+        fs::write(folder.join(file), cases.to_string()).unwrap();
     }
     for arguments in
         [&["check", "rules", "rules.yaml"][..], &[&["test", "rules"], &CASES[..]].concat()]
     {
         let Ok(output) = Command::new("promtool").args(arguments).current_dir(&folder).output()
         else {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "CI needs promtool");
             eprintln!("skipped: promtool is not in PATH (`make promtool` says how to get it)");
             return;
         };

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::http::{Method, Request, Response};
@@ -40,6 +40,11 @@ impl ClientMetrics {
             )?,
             outages,
         })
+    }
+
+    pub(super) fn count(&self, verb: &str, code: &str, took: Duration) {
+        self.requests.with_label_values(&[verb, code]).inc();
+        self.duration.with_label_values(&[verb]).observe(took.as_secs_f64());
     }
 
     pub(super) fn collectors(&self) -> [Box<dyn Collector>; 2] {
@@ -98,9 +103,8 @@ where
             }
             let code = response.as_ref().map(Response::status);
             let code = code.as_ref().map_or("error", |status| status.as_str());
-            metrics.requests.with_label_values(&[verb, code]).inc();
             // Up to the head only: the body of a watch lasts for its whole period.
-            metrics.duration.with_label_values(&[verb]).observe(started.elapsed().as_secs_f64());
+            metrics.count(verb, code, started.elapsed());
             response
         })
     }

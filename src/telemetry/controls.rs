@@ -18,7 +18,9 @@ use prometheus::{
 use super::label;
 use crate::controllers::verdict_board::OpenCounts;
 use comptroller_core::{
-    api::{ControlSpec, ControlStatus, Occurrence, State, time::whole_seconds},
+    api::{
+        ControlExceptionSpec, ControlSpec, ControlStatus, Occurrence, State, time::whole_seconds,
+    },
     engine::Verdict,
 };
 use comptroller_recorder::Recorded;
@@ -28,8 +30,9 @@ use comptroller_recorder::Recorded;
 pub(super) struct ControlCollector(Arc<Inner>);
 
 struct Inner {
-    standing: Mutex<CollectedState>,
+    collected: Mutex<CollectedState>,
     state: GaugeVec,
+    reason: GaugeVec,
     info: GaugeVec,
     criterion: GaugeVec,
     findings: GaugeVec,
@@ -37,13 +40,20 @@ struct Inner {
     since: GaugeVec,
     evaluated: GaugeVec,
     expiry: GaugeVec,
+    excepts: GaugeVec,
     due: GaugeVec,
 }
 
 #[derive(Default)]
 struct CollectedState {
     controls: BTreeMap<String, ControlSeries>,
-    exceptions: BTreeMap<String, Timestamp>,
+    exceptions: BTreeMap<String, ExceptionSeries>,
+}
+
+struct ExceptionSeries {
+    expires: Timestamp,
+    /// The controls that it names, whether they exist or not.
+    controls: Vec<String>,
 }
 
 struct ControlSeries {
@@ -51,9 +61,26 @@ struct ControlSeries {
     owner: String,
     test: &'static str,
     criteria: Vec<String>,
-    state: State,
-    numbers: Option<ControlNumbers>,
+    standing: ControlStanding,
     evaluated: Option<Timestamp>,
+}
+
+/// How a control stands.
+struct ControlStanding {
+    state: State,
+    /// Why it is in that state, as its status says it.
+    reason: String,
+    /// None for a control that was never judged.
+    numbers: Option<ControlNumbers>,
+}
+
+/// The reason of a control that has no verdict yet, in its status and here.
+const EVALUATING: &str = "Evaluating";
+
+impl Default for ControlStanding {
+    fn default() -> Self {
+        Self { state: State::Unknown, reason: EVALUATING.to_owned(), numbers: None }
+    }
 }
 
 struct ControlNumbers {
@@ -67,13 +94,20 @@ struct ControlNumbers {
 impl ControlCollector {
     pub fn new() -> Result<Self, prometheus::Error> {
         Ok(Self(Arc::new(Inner {
-            standing: Mutex::default(),
+            collected: Mutex::default(),
             state: GaugeVec::new(
                 Opts::new(
                     "comptroller_control_state",
                     "1 for the state the control is in, 0 for the others. Alert on Failing, and on Unknown for longer than 15 minutes.",
                 ),
                 &["control", "state"],
+            )?,
+            reason: GaugeVec::new(
+                Opts::new(
+                    "comptroller_control_reason",
+                    "Why the control is in its state, as one word; always 1, and one series for each control. A control whose reason is Suspended is Unknown because somebody wants it so: no alert.",
+                ),
+                &["control", "reason"],
             )?,
             info: GaugeVec::new(
                 Opts::new(
@@ -124,6 +158,13 @@ impl ControlCollector {
                 ),
                 &["exception"],
             )?,
+            excepts: GaugeVec::new(
+                Opts::new(
+                    "comptroller_exception_control",
+                    "1 for every control that the exception names. Join it on control to route alerts about exceptions by owner.",
+                ),
+                &["exception", "control"],
+            )?,
             due: GaugeVec::new(
                 Opts::new(
                     "comptroller_attestation_due_timestamp_seconds",
@@ -142,7 +183,11 @@ impl ControlCollector {
             since: Some(verdict.since),
             due: next_due(&verdict.occurrences),
         };
-        self.update(name, spec, |_| (verdict.state, Some(numbers)));
+        self.update(name, spec, |_| ControlStanding {
+            state: verdict.state,
+            reason: verdict.reason.as_str().to_owned(),
+            numbers: Some(numbers),
+        });
     }
 
     pub fn observe_unrecorded_control(
@@ -152,7 +197,7 @@ impl ControlCollector {
         status: &ControlStatus,
         open: Option<OpenCounts>,
     ) {
-        self.update(name, spec, |(_, known)| {
+        self.update(name, spec, |ControlStanding { numbers: known, .. }| {
             let since = status.since.as_ref().map(|since| since.0);
             let since = since.or_else(|| known.as_ref()?.since);
             let due = known.and_then(|known| known.due);
@@ -162,7 +207,13 @@ impl ControlCollector {
                 since,
                 due,
             });
-            (status.state, numbers)
+            // A status that was never written has no reason yet.
+            let reason = Some(status.reason.as_str()).filter(|reason| !reason.is_empty());
+            ControlStanding {
+                state: status.state,
+                reason: label(reason.unwrap_or(EVALUATING)),
+                numbers,
+            }
         });
     }
 
@@ -175,14 +226,13 @@ impl ControlCollector {
         &self,
         name: &str,
         spec: &ControlSpec,
-        stands: impl FnOnce((State, Option<ControlNumbers>)) -> (State, Option<ControlNumbers>),
+        stands: impl FnOnce(ControlStanding) -> ControlStanding,
     ) {
-        let mut standing = self.0.lock();
-        let known = standing.controls.remove(name);
+        let mut collected = self.0.lock();
+        let known = collected.controls.remove(name);
         let evaluated = known.as_ref().and_then(|known| known.evaluated);
-        let stood = known.map_or((State::Unknown, None), |known| (known.state, known.numbers));
-        let (state, numbers) = stands(stood);
-        standing.controls.insert(
+        let standing = stands(known.map(|known| known.standing).unwrap_or_default());
+        collected.controls.insert(
             name.to_owned(),
             ControlSeries {
                 severity: spec.severity.as_str(),
@@ -190,8 +240,7 @@ impl ControlCollector {
                 // An object that passed no API server may have no single test.
                 test: spec.test.kind().map_or("invalid", comptroller_core::api::TestKind::as_str),
                 criteria: spec.criteria.iter().map(|criterion| label(criterion.as_str())).collect(),
-                state,
-                numbers,
+                standing,
                 evaluated,
             },
         );
@@ -207,8 +256,10 @@ impl ControlCollector {
         self.0.lock().controls.remove(name);
     }
 
-    pub fn observe_exception(&self, name: &str, expires: Timestamp) {
-        self.0.lock().exceptions.insert(name.to_owned(), expires);
+    pub fn observe_exception(&self, name: &str, spec: &ControlExceptionSpec) {
+        let controls = spec.controls.iter().map(|control| label(control)).collect();
+        let series = ExceptionSeries { expires: spec.expires.0, controls };
+        self.0.lock().exceptions.insert(name.to_owned(), series);
     }
 
     pub fn forget_exception(&self, name: &str) {
@@ -218,13 +269,14 @@ impl ControlCollector {
 
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, CollectedState> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.collected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn families(&self) -> [&GaugeVec; 9] {
+    fn families(&self) -> [&GaugeVec; 11] {
         let Self {
-            standing: _,
+            collected: _,
             state,
+            reason,
             info,
             criterion,
             findings,
@@ -232,25 +284,31 @@ impl Inner {
             since,
             evaluated,
             expiry,
+            excepts,
             due,
         } = self;
-        [state, info, criterion, findings, population, since, evaluated, expiry, due]
+        [
+            state, reason, info, criterion, findings, population, since, evaluated, expiry,
+            excepts, due,
+        ]
     }
 
     fn fill(&self, name: &str, control: &ControlSeries) {
         let name = label(name);
         let name = name.as_str();
         for &state in State::ALL {
-            let is = f64::from(u8::from(state == control.state));
+            let is = f64::from(u8::from(state == control.standing.state));
             self.state.with_label_values(&[name, state.as_str()]).set(is);
         }
+        self.reason.with_label_values(&[name, &control.standing.reason]).set(1.0);
         self.info
             .with_label_values(&[name, control.severity, &control.owner, control.test])
             .set(1.0);
         for criterion in &control.criteria {
             self.criterion.with_label_values(&[name, criterion]).set(1.0);
         }
-        if let Some(ControlNumbers { findings, population, since, due }) = &control.numbers {
+        if let Some(ControlNumbers { findings, population, since, due }) = &control.standing.numbers
+        {
             self.findings.with_label_values(&[name]).set(count(*findings));
             self.population.with_label_values(&[name]).set(count(*population));
             if let Some(since) = since {
@@ -273,15 +331,19 @@ impl Collector for ControlCollector {
 
     fn collect(&self) -> Vec<MetricFamily> {
         // Held to the end, so that two scrapes at once don't fill the families together.
-        let standing = self.0.lock();
+        let collected = self.0.lock();
         for family in self.0.families() {
             family.reset();
         }
-        for (name, control) in &standing.controls {
+        for (name, control) in &collected.controls {
             self.0.fill(name, control);
         }
-        for (name, expires) in &standing.exceptions {
-            self.0.expiry.with_label_values(&[&*label(name)]).set(seconds(*expires));
+        for (name, exception) in &collected.exceptions {
+            let name = label(name);
+            self.0.expiry.with_label_values(&[&*name]).set(seconds(exception.expires));
+            for control in &exception.controls {
+                self.0.excepts.with_label_values(&[&*name, control]).set(1.0);
+            }
         }
         self.0.families().into_iter().flat_map(Collector::collect).collect()
     }

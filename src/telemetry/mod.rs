@@ -27,7 +27,7 @@ pub use outage::Outages;
 
 use crate::controllers::verdict_board::OpenCounts;
 use comptroller_core::{
-    api::{ControlSpec, ControlStatus, TestKind},
+    api::{ControlExceptionSpec, ControlSpec, ControlStatus, TestKind},
     engine::{UnreadableKinds, Verdict},
 };
 use comptroller_recorder::Recorded;
@@ -318,9 +318,9 @@ impl Metrics {
         self.0.controls.forget_control(name);
     }
 
-    /// Sets when an exception expires.
-    pub fn observe_exception(&self, name: &str, expires: Timestamp) {
-        self.0.controls.observe_exception(name, expires);
+    /// Sets when an exception expires, and for which controls it is.
+    pub fn observe_exception(&self, name: &str, spec: &ControlExceptionSpec) {
+        self.0.controls.observe_exception(name, spec);
     }
 
     /// Removes every series of an exception.

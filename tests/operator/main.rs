@@ -13,6 +13,10 @@ mod controlplane;
 #[path = "../faults/mod.rs"]
 mod faults;
 
+#[path = "../chart/helm.rs"]
+#[allow(dead_code, reason = "the tests of the charts use the rest of it")]
+mod helm;
+
 mod cosigning;
 mod evidence;
 mod inventory;

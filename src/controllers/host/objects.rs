@@ -99,7 +99,7 @@ impl Host {
                     self.forget_exception(&key.name);
                 }
                 let created = exception.metadata.creation_timestamp.as_ref().map(|time| time.0);
-                self.metrics.observe_exception(&key.name, exception.spec.expires.0);
+                self.metrics.observe_exception(&key.name, &exception.spec);
                 self.engine.upsert_exception(&key.name, &exception.spec, created);
             }
             ObjectEvent::Applied(Err(InvalidObject { metadata, .. })) => {
