@@ -36,6 +36,8 @@ pub enum Action {
     Run { script: String, exit: i32, shown: Vec<String> },
     /// A file that the reader writes.
     Write { name: String, text: String },
+    /// Commands that can't run here: they are read only.
+    Read { script: String },
 }
 
 /// What a comment says of the block after it.
@@ -47,6 +49,15 @@ struct Marks {
 }
 
 impl Page {
+    /// The blocks of a page that is not for this sandbox, all to be read only.
+    pub fn unrun(path: &str) -> Vec<Step> {
+        let read = |step: Step| match step.action {
+            Action::Run { script, .. } => Step { line: step.line, action: Action::Read { script } },
+            _ => step,
+        };
+        Self::read(path).steps.into_iter().map(read).collect()
+    }
+
     pub fn read(path: &str) -> Self {
         let text = fs::read_to_string(repository().join(path)).unwrap();
         Self::parse(path, &text)
@@ -113,6 +124,10 @@ impl Page {
             self.yaml.push((line, body.to_owned()));
         }
         if marks.skip {
+            let script = body.to_owned();
+            if matches!(language, "sh" | "bash") {
+                self.steps.push(Step { line, action: Action::Read { script } });
+            }
             return;
         }
         if let Some(name) = marks.file {
@@ -206,6 +221,7 @@ ignored: true
             Action::Write { name: "a.yaml".to_owned(), text: "kind: A\n".to_owned() },
             run("setup 1\nsetup 2", 0, &[]),
             run("one \\\n  two\n", 0, &[]),
+            Action::Read { script: "never\n".to_owned() },
             run("first \\\n    more", 0, &["out 1"]),
             run("second", 1, &["...", "out 2"]),
         ]

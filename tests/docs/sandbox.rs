@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     controlplane::{self, ControlPlane, wait},
+    options,
     page::{Action, Needs, Step},
     process::{Bench, LIMIT, kubectl},
     repository,
@@ -26,7 +27,8 @@ const COMMAND_LIMIT: &str = "180";
 pub struct Sandbox {
     folder: TempDir,
     kubeconfig: Option<PathBuf>,
-    _bench: Option<Bench>,
+    #[allow(dead_code, reason = "the control plane ends with it")]
+    bench: Option<Bench>,
 }
 
 impl Sandbox {
@@ -49,7 +51,7 @@ impl Sandbox {
         if tool.is_absolute() {
             symlink(tool, bin.join("kubectl")).unwrap();
         }
-        let mut sandbox = Self { folder, kubeconfig: None, _bench: None };
+        let mut sandbox = Self { folder, kubeconfig: None, bench: None };
         if needs >= Needs::Cluster {
             let plane = ControlPlane::builder().start().await.unwrap();
             plane.keep_logs_on_panic();
@@ -58,7 +60,7 @@ impl Sandbox {
                 Needs::Operator => sandbox.operator(plane).await,
                 Needs::Cluster | Needs::Nothing => Bench::bare(plane),
             };
-            sandbox._bench = Some(bench);
+            sandbox.bench = Some(bench);
         }
         sandbox
     }
@@ -92,6 +94,13 @@ impl Sandbox {
                 let path = self.work().join(name);
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
                 fs::write(path, text).unwrap();
+            }
+            Action::Read { script } => {
+                let parsed = Command::new("bash").args(["-n", "-c", script]).output().unwrap();
+                let said = String::from_utf8_lossy(&parsed.stderr);
+                assert!(parsed.status.success(), "{place}: {said}");
+                let unknown = options::unknown(script);
+                assert!(unknown.is_empty(), "{place}: {unknown:?}");
             }
             Action::Run { script, exit, shown } => {
                 let (code, output) = self.shell(script);

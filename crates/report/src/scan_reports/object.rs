@@ -55,10 +55,12 @@ pub struct PolicyResult {
     pub properties: BTreeMap<&'static str, String>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn lowercase<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&severity.as_str().to_ascii_lowercase())
 }
 
+#[allow(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn as_list<S: Serializer>(
     resource: &Option<ResourceRef>,
     serializer: S,
@@ -67,6 +69,7 @@ fn as_list<S: Serializer>(
 }
 
 /// The schema wants the parts of a protobuf timestamp instead of a time of RFC 3339.
+#[allow(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn parts<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     let at = at.unwrap_or_default();
     let mut map = serializer.serialize_map(Some(2))?;
