@@ -2,14 +2,16 @@
 //!
 //! Every block of commands (`sh`, `console`) of every page is run in order, in a folder of its own with
 //! `config`, `crds` and the like, with `comptroller` and `kubectl` in PATH; what a `console` block shows
-//! after a command must be in its output. A comment before a block says what can't be seen in it:
+//! after a command must be in its output. A comment before a block says what can't be seen in it
+//! (blocks that only build this repository, by `make` or `cargo`, need none):
 //!
 //! - `<!-- docs: skip REASON -->`: it can't run here, and why. Then its options must exist all the same.
 //! - `<!-- docs: file NAME -->`: it is written to this file, whatever its language.
 //! - `<!-- docs: exit CODE -->`: its last command ends with this code.
 //! - `<!-- docs: run ... -->`: commands that the reader does not see, such as what brings about a finding.
 //! - `<!-- docs: needs cluster -->` or `needs operator`, anywhere on the page: it runs against a control
-//!   plane, in the second case with the operator, the policies of `config/admission`, and its log in `LOG` and its key in `FILE`.
+//!   plane, in the second case with the operator and the policies of `config/admission`; its log is `LOG`, and
+//!   the key of the log is `FILE`.
 
 #![allow(
     clippy::unwrap_used,

@@ -123,7 +123,7 @@ impl Page {
         if language == "yaml" {
             self.yaml.push((line, body.to_owned()));
         }
-        if marks.skip {
+        if marks.skip || is_of_the_repository(body) {
             let script = body.to_owned();
             if matches!(language, "sh" | "bash") {
                 self.steps.push(Step { line, action: Action::Read { script } });
@@ -170,6 +170,30 @@ impl Page {
             let exit = if number == last { exit } else { 0 };
             self.steps.push(Step { line, action: Action::Run { script, exit, shown } });
         }
+    }
+}
+
+/// Whether a block only builds and tests this repository, which takes long and is done anyway.
+fn is_of_the_repository(script: &str) -> bool {
+    let script = script.replace("\\\n", " ");
+    let mut commands = script.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
+    let is_build = |command: &str| {
+        let is_variable = |word: &&str| word.contains('=') && !word.starts_with('-');
+        let program = command.split_whitespace().find(|word| !is_variable(word));
+        program.is_some_and(|program| ["make", "cargo"].contains(&program))
+    };
+    commands.peek().is_some() && commands.all(is_build)
+}
+
+#[test]
+fn builds_of_the_repository_are_told_from_what_a_reader_runs() {
+    for (script, expected) in [
+        ("make test\nCI=true cargo test --test a\n", true),
+        ("make image\nskopeo copy a b\n", false),
+        ("comptroller scan .\n", false),
+        ("", false),
+    ] {
+        assert_eq!(is_of_the_repository(script), expected, "{script}");
     }
 }
 
