@@ -16,7 +16,7 @@ CLIPPY_FLAGS := --workspace --all-targets --locked -- -D warnings
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-.PHONY: help controlplane kubectl helm chart package image image-check promtool demo node node-parts test test-node torture bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
+.PHONY: help controlplane kubectl helm chart package image image-check promtool readers demo node node-parts test test-node torture bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,12 @@ promtool: ## Print how to install Prometheus and promtool if PATH has none (CI=t
 		&& apt-get update -qq && apt-get install -qq -y --no-install-recommends prometheus; } \
 	|| echo "Prometheus is not installed, so the alert tests are skipped (Debian: apt-get install prometheus; macOS: brew install prometheus)" >&2
 
+readers: ## Print how to install the shells and man that check completion and manual pages (CI=true installs them by apt, as root)
+	@command -v fish >/dev/null 2>&1 && command -v zsh >/dev/null 2>&1 && command -v man >/dev/null 2>&1 \
+	|| { [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 \
+		&& apt-get update -qq && apt-get install -qq -y --no-install-recommends fish zsh man-db; } \
+	|| echo "fish, zsh or man is not installed, so their tests are skipped (Debian: apt-get install fish zsh man-db)" >&2
+
 demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample company until Ctrl-C (ONCE=1 stops after the table)
 	@# The example runs the operator's binary, which `cargo run --example` alone would not build.
 	$(CARGO) build --locked $(CARGO_PROFILE) --bin comptroller --example demo
@@ -61,7 +67,7 @@ demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample com
 
 # Most tests wait for an API server, so twice as many as there are cores run beside each other.
 test: export RUST_TEST_THREADS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
-test: controlplane kubectl helm promtool lint ## Lint, then run every test, including those against a real API server
+test: controlplane kubectl helm promtool readers lint ## Lint, then run every test, including those against a real API server
 	$(CARGO) test --workspace --locked $(CARGO_PROFILE)
 
 # Built as whoever calls make; only the program itself runs as root.

@@ -20,7 +20,7 @@ mod model;
 pub mod period;
 pub mod policy_report;
 mod sarif;
-pub mod scan_reports;
+mod scan_reports;
 pub mod spreadsheet;
 mod standing;
 mod table;
