@@ -15,7 +15,7 @@ CLIPPY_FLAGS := --workspace --all-targets --locked -- -D warnings
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-.PHONY: help controlplane kubectl promtool demo test torture bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
+.PHONY: help controlplane kubectl promtool chromium demo ui test torture bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,13 @@ promtool: ## Print how to install promtool if PATH and target/tools have none
 	@command -v promtool >/dev/null 2>&1 \
 	|| echo "promtool is not installed, so the alert tests are skipped (Debian: apt-get install prometheus; macOS: brew install prometheus)" >&2
 
+chromium: ## Print how to install Chromium if PATH has none
+	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || test -n "$$CHROMIUM" \
+	|| echo "Chromium is not installed, so no test looks at the pages (Debian: apt-get install chromium)" >&2
+
+ui: ## Show the pages of the cluster of KUBECONFIG, as of `make demo` (EVIDENCE=DIR for timelines and reports)
+	$(CARGO) run --quiet --locked $(CARGO_PROFILE) -- ui $(if $(EVIDENCE),--evidence "$(EVIDENCE)")
+
 demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample company until Ctrl-C (ONCE=1 stops after the table)
 	@# The example runs the operator's binary, which `cargo run --example` alone would not build.
 	$(CARGO) build --locked $(CARGO_PROFILE) --bin comptroller --example demo
@@ -40,7 +47,7 @@ demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample com
 
 # Most tests wait for an API server, so twice as many as there are cores run beside each other.
 test: export RUST_TEST_THREADS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
-test: controlplane kubectl promtool lint ## Lint, then run every test, including those against a real API server
+test: controlplane kubectl promtool chromium lint ## Lint, then run every test, including those against a real API server
 	$(CARGO) test --workspace --locked $(CARGO_PROFILE)
 
 torture: controlplane kubectl ## Run the long fault campaigns (SEED=7, HOURS=1; HOURS=0 runs the round of SEED only)
