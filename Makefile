@@ -15,7 +15,7 @@ CLIPPY_FLAGS := --workspace --all-targets --locked -- -D warnings
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-.PHONY: help controlplane kubectl promtool chromium demo ui test torture bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
+.PHONY: help controlplane kubectl promtool chromium demo ui test torture bench bench-load bench-criterion bench-evidence bench-pages lint fmt crds clean-controlplane
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench-criterion: ## Benchmark the parts of the engine: Criterion, growth, memory
 
 bench-evidence: ## Benchmark the evidence log: appends; keeping, verifying, starting from and reporting on a year
 	$(CARGO) bench --locked --bench evidence --bench evidence_append
+
+bench-pages: controlplane kubectl ## Measure how long each page takes with 10,000 objects, from the operator and from `comptroller ui`
+	$(CARGO) test --locked --release --test ui -- --ignored --nocapture measured
 
 lint: ## Check formatting, Clippy, and (if cargo-deny is installed) licences, bans and advisories
 	$(CARGO) fmt --all --check
