@@ -17,6 +17,7 @@ mod process;
 
 mod browser;
 mod local;
+mod measured;
 mod operator;
 
 use std::{
