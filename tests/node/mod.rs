@@ -210,9 +210,18 @@ impl Node {
         Ok(())
     }
 
+    /// Ready is when the kubelet listens, which it does once it knows the containers that it finds, and
+    /// says so. What it said before a restart still stands for a while.
     async fn until_ready(&mut self) -> Result<(), Error> {
         let nodes = Api::<NodeObject>::all(self.client());
         let ready = wait::until("the node is ready", LIMIT, async || {
+            // It ends when containerd is still recovering what ran before, and systemd starts it again.
+            if self.kubelet.as_mut().is_none_or(|kubelet| kubelet.check().is_err()) {
+                self.run_kubelet().ok()?;
+            }
+            if !self.ports[0].is_open() {
+                return None;
+            }
             let conditions = nodes.get(NAME).await.ok()?.status?.conditions?;
             conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True").then_some(())
         })
