@@ -80,6 +80,7 @@ pages! {
     performance: "docs/performance.md",
     self_assessment: "docs/security-self-assessment.md",
     testing: "docs/testing.md",
+    ui: "docs/ui.md",
     write_a_control: "docs/write-a-control.md",
 }
 
