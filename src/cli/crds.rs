@@ -1,4 +1,7 @@
-//! `comptroller crds`: the CustomResourceDefinitions as YAML, for `kubectl apply` and for `crds/`.
+//! `comptroller crds`: the CustomResourceDefinitions as YAML, for `kubectl apply` and for `crds/`, and as
+//! JSON Schemas for editors.
+
+pub mod json_schema;
 
 use std::{
     fs, io,
@@ -10,12 +13,24 @@ use serde_json::Value;
 use super::output::to_stdout;
 use comptroller_core::api::schema;
 
-/// Where to write the definitions.
+/// How to write the definitions, and where.
 #[derive(Debug, clap::Args)]
 pub struct CrdsArgs {
+    /// What to write.
+    #[arg(short, long, value_name = "FORMAT", default_value = "yaml")]
+    output: CrdFormat,
     /// Write one file for each definition into this folder, instead of printing them.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", required_if_eq("output", "json-schema"))]
     dir: Option<PathBuf>,
+}
+
+/// What the definitions are written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum CrdFormat {
+    /// CustomResourceDefinitions, for kubectl apply.
+    Yaml,
+    /// JSON Schemas, for editors and kubeconform: KIND_VERSION.json, and all.json with every kind.
+    JsonSchema,
 }
 
 /// Why the definitions could not be written.
@@ -32,6 +47,15 @@ pub enum RenderError {
         /// The error of the serializer.
         #[source]
         source: yaml_serde::Error,
+    },
+    /// A schema can't be expressed in JSON.
+    #[error("{file} can't be written as JSON: {source}; this is a bug")]
+    Json {
+        /// The name of its file.
+        file: String,
+        /// The error of the serializer.
+        #[source]
+        source: serde_json::Error,
     },
     /// A file or folder can't be written.
     #[error("{} can't be written: {source}", path.display())]
@@ -52,7 +76,7 @@ pub enum RenderError {
 pub struct CrdFile {
     /// The name of the file in the folder, such as `comptroller.dev_controls.yaml`.
     pub name: String,
-    /// The YAML, with a newline at the end.
+    /// The YAML or JSON, with a newline at the end.
     pub content: String,
 }
 
@@ -62,7 +86,11 @@ pub struct CrdFile {
 /// See [`RenderError`].
 pub fn run(args: &CrdsArgs) -> Result<u8, Box<dyn std::error::Error>> {
     if let Some(dir) = &args.dir {
-        write_files(dir)?;
+        let files = match args.output {
+            CrdFormat::Yaml => render_files()?,
+            CrdFormat::JsonSchema => render_schemas()?,
+        };
+        write_files(dir, &files)?;
     } else {
         let text = render_stream()?;
         to_stdout(|stdout| stdout.write_all(text.as_bytes())).map_err(RenderError::Print)?;
@@ -70,10 +98,10 @@ pub fn run(args: &CrdsArgs) -> Result<u8, Box<dyn std::error::Error>> {
     Ok(0)
 }
 
-fn write_files(dir: &Path) -> Result<(), RenderError> {
+fn write_files(dir: &Path, files: &[CrdFile]) -> Result<(), RenderError> {
     let failed = |path: &Path, source| RenderError::Write { path: path.to_owned(), source };
     fs::create_dir_all(dir).map_err(|error| failed(dir, error))?;
-    for file in render_files()? {
+    for file in files {
         let path = dir.join(&file.name);
         fs::write(&path, &file.content).map_err(|error| failed(&path, error))?;
     }
@@ -83,6 +111,15 @@ fn write_files(dir: &Path) -> Result<(), RenderError> {
 /// One file for each definition, in the order of their names.
 pub fn render_files() -> Result<Vec<CrdFile>, RenderError> {
     schema::documents().iter().map(render_file).collect()
+}
+
+/// A JSON Schema for each definition, and one of all of them.
+pub fn render_schemas() -> Result<Vec<CrdFile>, RenderError> {
+    let render = |file: json_schema::SchemaFile| match serde_json::to_string_pretty(&file.schema) {
+        Ok(text) => Ok(CrdFile { name: file.name, content: text + "\n" }),
+        Err(source) => Err(RenderError::Json { file: file.name, source }),
+    };
+    json_schema::schemas(schema::documents()).into_iter().map(render).collect()
 }
 
 /// All definitions as one YAML stream.

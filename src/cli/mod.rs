@@ -8,17 +8,20 @@ pub mod crds;
 pub(crate) mod evidence;
 mod format_parser;
 pub(crate) mod gap;
+mod man;
 mod output;
 pub mod pack;
 pub(crate) mod report;
 pub(crate) mod run;
 pub mod scan;
+pub(crate) mod ui;
 pub(crate) mod who_can;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use self::cluster::api_message;
 use comptroller_vocabulary::visible_lines;
 
 /// The exit code of a command that failed.
@@ -46,14 +49,18 @@ enum CliCommand {
     Attest(attest::AttestArgs),
     /// Write the Type I or Type II report for an audit period.
     Report(report::ReportArgs),
+    /// Show the controls, their history and the audit periods in a browser.
+    Ui(ui::UiArgs),
     /// Read an evidence log: verify it, prove an entry, export it, draw samples.
     Evidence(evidence::EvidenceArgs),
     /// Print the built-in controls, with the profiles of a distribution and add-ons.
     Pack(pack::PackArgs),
-    /// Print the CustomResourceDefinitions.
+    /// Print the CustomResourceDefinitions, or write them as JSON Schemas for editors.
     Crds(crds::CrdsArgs),
     /// Print a completion script for a shell.
     Completion(completion::CompletionArgs),
+    /// Write the manual pages.
+    Man(man::ManArgs),
 }
 
 /// Runs a command and returns its exit code, which is 2 if it failed; the reason is then on standard
@@ -68,10 +75,12 @@ pub fn main(cli: Cli) -> ExitCode {
         CliCommand::Gap(args) => gap::run(&args),
         CliCommand::Attest(args) => attest::run(&args),
         CliCommand::Report(args) => report::run(&args),
+        CliCommand::Ui(args) => ui::run(&args),
         CliCommand::Evidence(args) => evidence::run(&args),
         CliCommand::Pack(args) => pack::run(&args),
         CliCommand::Crds(args) => crds::run(&args),
         CliCommand::Completion(args) => completion::run(&args),
+        CliCommand::Man(args) => man::run(&args),
     };
     ExitCode::from(result.unwrap_or_else(|error| {
         // It may have text from an API server, a file or a bucket, which could control the terminal.

@@ -9,7 +9,7 @@ use axum::http::{
     header::{ACCEPT, CONTENT_TYPE},
 };
 use kube::{
-    Api, Resource,
+    Api, Client, Resource,
     api::{Patch, PatchParams},
     core::{ObjectMeta, PartialObjectMeta, Request, Status},
 };
@@ -133,6 +133,21 @@ where
     send(api, request).await
 }
 
+/// Applies an object of any kind into the collection with this path, and returns its metadata.
+pub async fn apply_at(
+    client: &Client,
+    collection: &str,
+    name: &str,
+    manager: &str,
+    body: &impl Serialize,
+) -> kube::Result<PartialObjectMeta> {
+    let params = PatchParams::apply(manager).force();
+    let request = Request::new(collection)
+        .patch_metadata(name, &params, &Patch::Apply(body))
+        .map_err(kube::Error::BuildRequest)?;
+    send_to(client, request).await
+}
+
 async fn send<K>(
     api: &Api<K>,
     request: http::Request<Vec<u8>>,
@@ -140,9 +155,16 @@ async fn send<K>(
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
 {
+    send_to(&api.clone().into_client(), request).await
+}
+
+async fn send_to<T: DeserializeOwned>(
+    client: &Client,
+    request: http::Request<Vec<u8>>,
+) -> kube::Result<T> {
     let mut request = request.map(|json| escaped(&json));
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
-    api.clone().into_client().request(request).await
+    client.request(request).await
 }
 
 #[cfg(test)]

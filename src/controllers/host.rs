@@ -25,6 +25,7 @@ use super::{
     listening::{Listening, Moment},
     reachability::Reachability,
     record::{ReconcileQueues, RecordStage},
+    reports::FindingsBoard,
     verdict_board::VerdictBoard,
 };
 use crate::{
@@ -68,6 +69,8 @@ const SWEEP: Duration = Duration::from_mins(10);
 pub struct Outlets {
     /// Where recorded verdicts are published.
     pub board: Arc<VerdictBoard>,
+    /// Where they are published with their findings.
+    pub findings: Arc<FindingsBoard>,
     /// Who claims what is published.
     pub queues: ReconcileQueues,
     /// Whether anybody wants the API server's metrics.
@@ -82,6 +85,7 @@ pub struct Host {
     interner: Arc<Interner>,
     watches: Watches<Command>,
     board: Arc<VerdictBoard>,
+    findings: Arc<FindingsBoard>,
     api_server_wanted: watch::Sender<bool>,
     evaluated: watch::Sender<bool>,
     metrics: Metrics,
@@ -138,7 +142,7 @@ impl Host {
         evidence: Evidence,
         namespace: &str,
     ) -> Self {
-        let Outlets { board, queues, api_server_wanted, evaluated } = outlets;
+        let Outlets { board, findings, queues, api_server_wanted, evaluated } = outlets;
         let mut engine = Engine::default();
         let clock = evidence.clock().clone();
         engine.observe_api_server(ApiServer::Pending, clock.now());
@@ -152,8 +156,9 @@ impl Host {
             interner: Arc::default(),
             watches,
             writing: evidence.subscribe(),
-            record: RecordStage::new(evidence, Arc::clone(&board), queues),
+            record: RecordStage::new(evidence, Arc::clone(&board), Arc::clone(&findings), queues),
             board,
+            findings,
             api_server_wanted,
             evaluated,
             metrics,
@@ -341,6 +346,7 @@ impl Host {
             }
             SourceEvent::Catalog(catalog) => {
                 self.hear(Input::Discovery, now);
+                self.findings.note_catalog(&catalog);
                 self.engine.set_catalog(catalog, now.time);
                 self.loaded.catalog = true;
                 self.replan = true;
@@ -480,6 +486,7 @@ impl Host {
             self.metrics.control_evaluated(name, *as_of);
         }
         self.board.note_as_of(known);
+        self.board.note_inputs(self.listening.inputs(&self.engine, now));
     }
 
     fn note_exceptions(&mut self, now: Timestamp) {

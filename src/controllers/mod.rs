@@ -26,6 +26,7 @@ pub(crate) mod reachability;
 pub(crate) mod record;
 pub mod refusal;
 pub(crate) mod register;
+pub(crate) mod reports;
 pub(crate) mod retries;
 pub(crate) mod status;
 pub(crate) mod takeover;

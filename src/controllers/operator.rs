@@ -18,12 +18,13 @@ use super::{
     kinds::KindRunner,
     record::ReconcileQueues,
     refusal::WithoutTexts,
+    reports::{FindingsBoard, PolicyReports, ReportsMode},
     verdict_board::VerdictBoard,
     writer::Writer,
 };
 use crate::source::{
-    api_server, discovery, listwatch::WatchContext, own_kinds::own_kind, rewinds::Rewinds,
-    server_clock, watches::Watches,
+    api_server, discovery, held::Held, listwatch::WatchContext, own_kinds::own_kind,
+    rewinds::Rewinds, server_clock, watches::Watches,
 };
 use crate::telemetry::{Metrics, ReconcileKind};
 use comptroller_core::api::{AuditPeriod, Control, ControlException};
@@ -48,15 +49,27 @@ pub struct Parts {
     pub instance: String,
     /// Who cosigns the log. None: nobody is asked.
     pub witnesses: Option<Witnesses>,
+    /// Which policy reports are written.
+    pub reports: ReportsMode,
 }
 
-/// What probes look at.
-#[derive(Clone, Debug)]
+/// What probes and pages look at.
+#[derive(Clone)]
 pub struct Handle {
     /// Whether the first evaluation is done.
     pub evaluated: watch::Receiver<bool>,
     /// What the engine waits for.
     pub board: Arc<VerdictBoard>,
+    /// The objects of our own kinds, as their watches hold them.
+    pub held: HeldKinds,
+}
+
+/// The kinds of ours that are held as they are.
+#[derive(Clone)]
+pub struct HeldKinds {
+    pub controls: Held<Control>,
+    pub exceptions: Held<ControlException>,
+    pub periods: Held<AuditPeriod>,
 }
 
 /// Why the operator ended.
@@ -80,8 +93,10 @@ pub fn start(
     let (_, no_periods) = mpsc::unbounded_channel();
     let (api_server_wanted, wanted) = watch::channel(false);
     let (evaluated, evaluated_receiver) = watch::channel(false);
+    let findings = Arc::new(FindingsBoard::new(parts.reports != ReportsMode::None));
     let outlets = Outlets {
         board: Arc::clone(&board),
+        findings: Arc::clone(&findings),
         queues: ReconcileQueues { controls: control_queue, exceptions: exception_queue },
         api_server_wanted,
         evaluated,
@@ -105,6 +120,10 @@ pub fn start(
         "API server metrics",
         api_server::run(parts.client.clone(), wanted, commands.clone()).boxed(),
     );
+    let (client, metrics) = (parts.client.clone(), parts.metrics.clone());
+    let reports =
+        PolicyReports::new(parts.reports, client, findings, parts.evidence.clone(), metrics);
+    spawn("policy reports", reports.run().boxed());
     for (name, task) in log_tasks(parts) {
         spawn(name, task);
     }
@@ -130,6 +149,11 @@ pub fn start(
         rewinds,
     );
     let periods = runner.run_kind::<AuditPeriod>(context, no_periods);
+    let held = HeldKinds {
+        controls: controls.held.clone(),
+        exceptions: exceptions.held.clone(),
+        periods: periods.held.clone(),
+    };
     for (name, task) in [
         ("watch of Controls", controls.watch),
         ("watch of ControlExceptions", exceptions.watch),
@@ -151,7 +175,7 @@ pub fn start(
     let evidence = parts.evidence.clone();
     let (client, namespace) = (parts.client.clone(), parts.namespace.clone());
 
-    let handle = Handle { evaluated: evaluated_receiver, board };
+    let handle = Handle { evaluated: evaluated_receiver, board, held };
     let run = async move {
         tokio::select! {
             // The reconcilers end with the same signal, and that is no failure.

@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use super::{
     listening::Moment,
     register::Register,
+    reports::{FindingLists, FindingsBoard},
     takeover::Takeover,
     verdict_board::{PublishedException, PublishedVerdict, VerdictBoard},
     writer::WINDOW,
@@ -99,6 +100,10 @@ pub struct RecordStage {
     lists: BTreeMap<ResourceType, ListOrigin>,
     /// When it was last looked whether an inventory is due.
     inventory_looked: Option<Instant>,
+    /// Where recorded verdicts are published with their findings.
+    findings: Arc<FindingsBoard>,
+    /// Whether every control was published there since the log was opened.
+    is_whole: bool,
     /// When the log first held everything since it was opened. None before.
     begun: Option<Instant>,
     /// The users whom bindings name. None when bindings changed since.
@@ -159,6 +164,8 @@ struct Sent {
     lists_population: bool,
     /// The version of the population that went with it. None when none did.
     population_version: Option<u64>,
+    /// The findings that went with it, where reports are made of them.
+    lists: Option<FindingLists>,
 }
 
 /// A verdict that may be in the log though its batch failed.
@@ -171,8 +178,15 @@ struct Unconfirmed {
 
 impl RecordStage {
     /// Nothing is known and nothing recorded yet.
-    pub fn new(evidence: Evidence, board: Arc<VerdictBoard>, queues: ReconcileQueues) -> Self {
+    pub fn new(
+        evidence: Evidence,
+        board: Arc<VerdictBoard>,
+        findings: Arc<FindingsBoard>,
+        queues: ReconcileQueues,
+    ) -> Self {
         Self {
+            findings,
+            is_whole: false,
             takeover: Takeover::new(evidence.clone()),
             evidence,
             board,
@@ -307,6 +321,7 @@ impl RecordStage {
     pub fn forget_control(&mut self, name: &str) {
         if let Some(record) = self.controls.remove(name) {
             self.board.forget_control(&record.key);
+            self.findings.forget(&record.key);
         }
         self.waiting.retain(|waiting| waiting != name);
         self.takeover.forget(name);
@@ -400,13 +415,35 @@ impl RecordStage {
         let Some(recorded) = self.evidence.restate(&record.key, known, &verdict) else {
             return false;
         };
-        self.publish(name, recorded);
+        // The log may have had another time for a finding.
+        let is_same = known.value().findings == verdict.findings
+            && known.value().unknown_items == verdict.unknown_items;
+        let lists = (!is_same).then(|| self.lists(engine, name)).flatten();
+        self.publish(engine, name, recorded, lists);
         true
     }
 
-    fn publish(&mut self, name: &str, recorded: Recorded<Verdict>) {
+    /// All findings of a control as of now. None where nobody makes reports of them.
+    fn lists(&self, engine: &Engine, name: &str) -> Option<FindingLists> {
+        let now = self.evidence.clock().now();
+        self.findings
+            .keeps_findings()
+            .then(|| FindingLists::new(engine.wrong(name, now), engine.undecided(name, now)))
+    }
+
+    /// `lists` are the findings of the verdict; None when they are those of the verdict before, or
+    /// nobody makes reports of them.
+    fn publish(
+        &mut self,
+        engine: &Engine,
+        name: &str,
+        recorded: Recorded<Verdict>,
+        lists: Option<FindingLists>,
+    ) {
         let Some(record) = self.controls.get_mut(name) else { return };
         record.published = Some(recorded.clone());
+        let spec = if record.unreadable.is_some() { None } else { engine.spec(name) };
+        self.findings.publish(&record.key, spec, recorded.clone(), lists);
         let published = PublishedVerdict { recorded, received: record.received };
         self.board.publish_verdict(&record.key, published);
         self.queues.control(name);
@@ -425,6 +462,8 @@ impl RecordStage {
             }
         }
         self.board.begin(opening);
+        self.findings.begin(opening);
+        self.is_whole = false;
         self.register.compare_again();
         for record in self.controls.values_mut() {
             record.published = None;
@@ -495,14 +534,15 @@ impl RecordStage {
         }
         let mut verdicts: BTreeMap<ObjectKey, Recorded<Verdict>> =
             receipt.verdicts.into_iter().collect();
-        for sent in sent {
+        for mut sent in sent {
+            let lists = sent.lists.take();
             let name = sent.control.name.as_str();
             // It may be gone, or another one of its name, by now.
             if self.controls.get(name).is_none_or(|record| record.key != sent.control) {
                 continue;
             }
             if let Some(recorded) = verdicts.remove(&sent.control) {
-                self.settle_verdict(engine, &sent, recorded);
+                self.settle_verdict(engine, &sent, recorded, lists);
             } else {
                 // The log lacks its object: both are recorded together.
                 self.register.not_recorded(CONTROL, name);
@@ -511,7 +551,13 @@ impl RecordStage {
         }
     }
 
-    fn settle_verdict(&mut self, engine: &mut Engine, sent: &Sent, recorded: Recorded<Verdict>) {
+    fn settle_verdict(
+        &mut self,
+        engine: &mut Engine,
+        sent: &Sent,
+        recorded: Recorded<Verdict>,
+        lists: Option<FindingLists>,
+    ) {
         let name = sent.control.name.as_str();
         let heartbeat_due = self.heartbeat_due(name, recorded.at());
         engine.recorded(name, sent.lapsed_until);
@@ -537,11 +583,24 @@ impl RecordStage {
         if !sent.verdict.reason.is_blind() {
             record.blind_since = None;
         }
-        self.publish(name, recorded);
+        self.publish(engine, name, recorded, lists);
         // What changed meanwhile is often only a number that the log does not keep.
         let waits = self.waiting.iter().any(|waiting| waiting == name);
         if waits && self.restate(engine, name) {
             self.waiting.retain(|waiting| waiting != name);
+        }
+    }
+
+    /// Says when every control has a verdict that the log holds: before, a report would lack what is
+    /// only not recorded yet.
+    fn note_whole(&mut self) {
+        let is_whole = !self.is_whole
+            && self.in_flight.is_none()
+            && self.takeover.is_done()
+            && self.controls.values().all(|record| record.published.is_some());
+        if is_whole {
+            self.is_whole = true;
+            self.findings.complete();
         }
     }
 

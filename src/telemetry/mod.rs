@@ -8,6 +8,7 @@ mod evidence;
 mod failure;
 mod logging;
 mod outage;
+mod outflow;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ pub use evidence::EvidenceMetrics;
 pub use failure::RequestFailure;
 pub use logging::{LogFormat, LoggingError, init};
 pub use outage::Outages;
+pub use outflow::{NotificationOutcome, OutflowMetrics, Receiver, ReportOutcome};
 
 use crate::controllers::verdict_board::OpenCounts;
 use comptroller_core::{
@@ -159,6 +161,7 @@ struct MetricFamilies {
     clock_difference: GaugeVec,
     outages: Outages,
     evidence: EvidenceMetrics,
+    outflow: OutflowMetrics,
     client: ClientMetrics,
 }
 
@@ -269,6 +272,7 @@ impl Metrics {
                 &[],
             )?,
             evidence: EvidenceMetrics::new()?,
+            outflow: OutflowMetrics::new()?,
             client: ClientMetrics::new(outages.clone())?,
             outages,
             registry,
@@ -393,6 +397,11 @@ impl Metrics {
         &self.0.evidence
     }
 
+    /// The metrics of what leaves for other tools.
+    pub fn outflow(&self) -> &OutflowMetrics {
+        &self.0.outflow
+    }
+
     /// A layer for [`kube::client::ClientBuilder`] that counts the requests of a client.
     pub fn client_layer(&self) -> CountRequests {
         CountRequests::new(self.0.client.clone())
@@ -434,6 +443,7 @@ impl MetricFamilies {
         let collectors = collectors
             .into_iter()
             .chain(self.evidence.collectors())
+            .chain(self.outflow.collectors())
             .chain(self.client.collectors());
         for collector in collectors {
             self.registry.register(collector)?;

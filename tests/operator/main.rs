@@ -13,6 +13,10 @@ mod controlplane;
 #[path = "../faults/mod.rs"]
 mod faults;
 
+#[path = "../chart/helm.rs"]
+#[allow(dead_code, reason = "the tests of the charts use the rest of it")]
+mod helm;
+
 mod cosigning;
 mod evidence;
 mod inventory;
@@ -23,6 +27,7 @@ mod periods;
 mod populations;
 #[allow(dead_code, reason = "other test binaries use the rest of it")]
 mod process;
+mod reports;
 mod rights;
 mod time;
 mod verdicts;

@@ -38,6 +38,12 @@ impl Bench {
         bench
     }
 
+    /// A control plane as it starts, with nothing of ours.
+    #[allow(dead_code, reason = "each test binary uses a part of it")]
+    pub fn bare(plane: ControlPlane) -> Self {
+        Self { client: plane.admin_client(), plane, operator: None }
+    }
+
     /// A control plane with the CRDs.
     pub async fn without_operator(plane: ControlPlane) -> Self {
         let client = plane.admin_client();

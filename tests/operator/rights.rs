@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     controlplane::{ControlPlane, wait},
+    helm,
     process::{Bench, LIMIT, documents, get, kubectl},
 };
 
@@ -39,6 +40,20 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 #[tokio::test]
 async fn the_shipped_roles_are_what_the_operator_uses() {
+    used_and_enough(&helm::kustomize("config/rbac")).await;
+}
+
+#[tokio::test]
+async fn the_roles_of_the_chart_are_what_the_operator_uses() {
+    let Some(helm) = helm::helm() else { return };
+    let templates = ["rbac", "service_account"].map(|name| format!("templates/{name}.yaml"));
+    let arguments: Vec<&str> =
+        templates.iter().flat_map(|template| ["--show-only", template.as_str()]).collect();
+    used_and_enough(&helm::template(&helm, helm::CHART, &arguments).unwrap()).await;
+}
+
+/// Runs the operator with these roles: nothing is refused, and of its own role nothing is left unused.
+async fn used_and_enough(roles: &str) {
     let plane = ControlPlane::builder()
         .controller_manager(true)
         .api_server_file("audit-policy-file", AUDIT_POLICY)
@@ -48,7 +63,9 @@ async fn the_shipped_roles_are_what_the_operator_uses() {
         .unwrap();
     let mut bench = Bench::without_operator(plane).await;
     kubectl(&bench.plane, &["create", "namespace", "comptroller-system"]).await;
-    kubectl(&bench.plane, &["apply", "-k", &format!("{ROOT}/config/rbac")]).await;
+    let applied =
+        bench.plane.kubectl_with_input("admin", &["apply", "-f", "-"], roles).await.unwrap();
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
     let evidence = format!("{ROOT}/config/manager/evidence.yaml");
     kubectl(&bench.plane, &["apply", "-f", &evidence]).await;
     aggregated(&bench).await;
@@ -69,7 +86,7 @@ async fn the_shipped_roles_are_what_the_operator_uses() {
     assert_eq!(status, 200);
 
     let log = bench.plane.dir().join("audit.log");
-    let granted = grants();
+    let granted = grants(roles);
     let mut used = BTreeSet::new();
     wait::until("every grant is used", LIMIT, async || {
         used = uses(&std::fs::read_to_string(&log).ok()?);
@@ -85,7 +102,7 @@ async fn the_shipped_roles_are_what_the_operator_uses() {
         // Every cluster grants to everybody to ask who they are.
         .filter(|right| right.2 != "selfsubjectreviews")
         .collect();
-    assert!(beyond.is_empty(), "used beyond config/rbac/role.yaml: {beyond:#?}");
+    assert!(beyond.is_empty(), "used beyond the operator's own role: {beyond:#?}");
     bench.stop_operator().await;
 }
 
@@ -94,12 +111,12 @@ fn is_for_scrapes((_, group, _): &(String, String, String)) -> bool {
     group == "authentication.k8s.io" || group == "authorization.k8s.io"
 }
 
-/// Verb, group and resource of each grant of the operator's own role.
-fn grants() -> BTreeSet<(String, String, String)> {
-    let read = |file: &str| std::fs::read_to_string(format!("{ROOT}/config/rbac/{file}")).unwrap();
-    let texts = [read("role.yaml"), read("evidence_role.yaml")];
+/// Verb, group and resource of each grant of the operator's own roles.
+fn grants(roles: &str) -> BTreeSet<(String, String, String)> {
+    let own = ["ClusterRole comptroller-operator", "Role comptroller-system/comptroller-evidence"];
     let mut grants = BTreeSet::new();
-    for role in texts.iter().flat_map(|text| documents(text)) {
+    let roles = documents(roles);
+    for role in own.map(|title| helm::find(&roles, title)) {
         for rule in role["rules"].as_array().into_iter().flatten() {
             let list = |field: &str| -> Vec<String> {
                 rule[field]

@@ -1,5 +1,5 @@
-//! What was found and what was recorded, written for its readers: an evaluation as a table, JSON, SARIF
-//! or JUnit, the readiness for criteria, and the report over an audit period as HTML, CSV, JSON or
+//! What was found and what was recorded, written for its readers: an evaluation as a table, JSON, SARIF,
+//! JUnit, a page or policy reports, the readiness for criteria, and the report over an audit period as HTML, CSV, JSON or
 //! OSCAL. Pure: from a model to text.
 //!
 //! Names, messages and paths come from outside and are hostile; each format escapes what its
@@ -13,15 +13,19 @@
 pub mod baseline;
 mod format;
 pub mod gap;
+mod html;
 mod json;
 mod junit;
 mod model;
 pub mod period;
+pub mod policy_report;
 mod sarif;
+mod scan_reports;
 pub mod spreadsheet;
 mod standing;
 mod table;
 mod text;
+pub mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -37,5 +41,12 @@ pub use self::{
 };
 
 /// The formats of an evaluation, the default first: the registry, one line each.
-pub const FORMATS: &[TextFormat<EvaluationReport>] =
-    &[table::FORMAT, json::FORMAT, sarif::FORMAT, junit::FORMAT];
+pub const FORMATS: &[TextFormat<EvaluationReport>] = &[
+    table::FORMAT,
+    json::FORMAT,
+    sarif::FORMAT,
+    junit::FORMAT,
+    html::FORMAT,
+    scan_reports::POLICY_REPORT,
+    scan_reports::OPEN_REPORTS,
+];

@@ -22,6 +22,13 @@ pub struct EvaluationReport {
     /// What was assumed, and what had no effect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// When it was evaluated, for formats that are kept. JSON leaves it out, so that the same input gives
+    /// the same bytes.
+    #[serde(skip)]
+    pub evaluated_at: Option<Timestamp>,
+    /// What was scanned, in the words of the command line, such as `the cluster of prod-eu`.
+    #[serde(skip)]
+    pub scanned: Option<String>,
 }
 
 /// What one control came to.
@@ -151,7 +158,7 @@ impl EvaluationReport {
         let reported = |observed: Vec<ObservedFinding>| -> Vec<ReportedFinding> {
             observed.into_iter().map(|one| report(one, locate)).collect()
         };
-        let mut evaluation = Self::default();
+        let mut evaluation = Self { evaluated_at: Some(now), ..Self::default() };
         for (name, spec) in engine.controls() {
             let pending;
             let verdict = if let Some(verdict) = engine.verdict(name) {

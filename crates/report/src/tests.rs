@@ -5,7 +5,8 @@ use comptroller_core::api::{ResourceRef, Severity, State, TestKind};
 
 /// Everything that an attacker may write into a name: a terminal escape, a line break, a
 /// right-to-left override, markup, a link, a formula.
-const HOSTILE: &str = "=x\u{1b}[2J\u{9b}1m\n\u{202e}<script>]]>&\"[a](http://evil)\u{0}\u{200b}";
+pub(super) const HOSTILE: &str =
+    "=x\u{1b}[2J\u{9b}1m\n\u{202e}<script>]]>&\"[a](http://evil)\u{0}\u{200b}";
 
 fn finding(name: &str, line: usize) -> ReportedFinding {
     ReportedFinding {

@@ -62,8 +62,8 @@ pub struct ScanArgs {
     /// Findings that are known and do not count: a file written by an earlier scan with -o json.
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
-    /// The output format: table, json, sarif or junit. FORMAT=FILE writes to a file. Can be repeated, for
-    /// several formats in one run.
+    /// The output format: table, json, sarif, junit, html, policyreport or openreports. FORMAT=FILE writes to
+    /// a file. Can be repeated, for several formats in one run.
     #[arg(short, long, value_name = "FORMAT[=FILE]")]
     pub output: Vec<OutputTarget>,
     /// Write to this file instead of standard output.

@@ -40,8 +40,25 @@ pub fn run(args: &ScanArgs) -> Result<u8, Box<dyn std::error::Error>> {
     if let Some(baseline) = baseline {
         baseline.apply(&mut evaluation);
     }
+    evaluation.scanned = Some(scanned(args));
     output::write_all(&evaluation, &targets)?;
     Ok(evaluation.exit_code(args.allow_unknown))
+}
+
+/// What is scanned, in words for a reader who did not type the command.
+fn scanned(args: &ScanArgs) -> String {
+    if args.cluster {
+        return match args.cluster_args.context_name() {
+            Some(context) => format!("Cluster {context}"),
+            None => "Cluster".to_owned(),
+        };
+    }
+    let name = |path: &PathBuf| match path.to_str() {
+        Some("-") => "standard input".to_owned(),
+        Some(".") => "this folder".to_owned(),
+        _ => path.display().to_string(),
+    };
+    format!("Manifests: {}", args.paths.iter().map(name).collect::<Vec<_>>().join(", "))
 }
 
 /// Why --baseline can't be used.

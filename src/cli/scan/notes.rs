@@ -37,8 +37,12 @@ fn assumed_in_scope(engine: &Engine) -> Option<String> {
     let more = namespaces.len().saturating_sub(LISTED);
     let listed: Vec<&str> = namespaces.into_iter().take(LISTED).collect();
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let controls = match selecting {
+        1 => "1 control that selects".to_owned(),
+        many => format!("{many} controls that select"),
+    };
     Some(format!(
-        "No manifest has the labels of namespace {}{rest}, so {selecting} controls that select namespaces by label count it as in scope: add its manifest, or give --namespace and --namespace-labels.",
+        "No manifest has the labels of namespace {}{rest}, so {controls} namespaces by label count it as in scope: add its manifest, or give --namespace and --namespace-labels.",
         listed.join(", ")
     ))
 }

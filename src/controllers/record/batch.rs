@@ -12,7 +12,7 @@ use super::{
     CONTROL, InFlight, RecordStage, Sent,
     inventory::{FactsDigests, users},
 };
-use crate::controllers::{listening::Moment, writer::WINDOW};
+use crate::controllers::{listening::Moment, reports::FindingLists, writer::WINDOW};
 use comptroller_core::{
     api::State,
     engine::{Engine, ObservedNamespace, RECORDED_FINDINGS, Verdict, lapsed::Lapsed},
@@ -45,6 +45,7 @@ impl RecordStage {
         now: Moment,
         heard: impl Fn(&Engine, &str) -> Option<Instant>,
     ) {
+        self.note_whole();
         if self.in_flight.is_some() || !self.takeover.is_done() {
             return;
         }
@@ -130,6 +131,9 @@ impl RecordStage {
                 (engine.wrong(&name, now.time), engine.lapsed(&name, now.time))
             };
             let Lapsed { over, gone } = lapsed;
+            let lists = self.findings.keeps_findings().then(|| {
+                FindingLists::new(findings.clone(), engine.undecided(&name, now.time))
+            });
             let (population, population_version) =
                 self.population(engine, &name, &verdict, now.time, &mut digests);
             let lists_population = population.list_due;
@@ -141,6 +145,7 @@ impl RecordStage {
                 is_heartbeat: false,
                 lists_population,
                 population_version,
+                lists,
             });
             if let Some(since) = record.blind_since {
                 batch.blind_since.insert(name.clone(), since);
@@ -211,6 +216,7 @@ impl RecordStage {
                 is_heartbeat: true,
                 lists_population,
                 population_version,
+                lists: None,
             });
             heartbeats.push(HeartbeatObservation {
                 control: record.key.clone(),

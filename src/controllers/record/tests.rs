@@ -177,7 +177,8 @@ impl World {
             controls: mpsc::unbounded_channel().0,
             exceptions: mpsc::unbounded_channel().0,
         };
-        let stage = RecordStage::new(evidence.clone(), Arc::clone(&board), queues);
+        let findings = Arc::new(FindingsBoard::new(true));
+        let stage = RecordStage::new(evidence.clone(), Arc::clone(&board), findings, queues);
         let mut engine = Engine::default();
         engine.keep_lapsed_verdicts();
         let served = ServedResource { resource: resource(), versions: vec!["v1".into()] };

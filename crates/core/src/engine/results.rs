@@ -12,6 +12,7 @@ use super::{
     movements::Movement,
     names,
     population::{FactsDigest, JudgedItem},
+    tracked::TrackedControl,
     verdict::{ObservedFinding, RECORDED_FINDINGS, Verdict},
 };
 use crate::api::{ControlSpec, State};
@@ -107,6 +108,11 @@ impl Engine {
     /// The names of all exceptions.
     pub fn exception_names(&self) -> impl Iterator<Item = &str> {
         self.exceptions.names()
+    }
+
+    /// The spec of a control. None for one that is not known, or can't be read.
+    pub fn spec(&self, control: &str) -> Option<&ControlSpec> {
+        self.controls.get(control).map(TrackedControl::spec)
     }
 
     /// The names and specs of all controls, by name.

@@ -18,13 +18,14 @@ mod scope;
 mod spec;
 mod summary;
 mod system;
-mod table;
-mod text;
-mod timeline;
+pub(crate) mod table;
+pub(crate) mod text;
+pub(crate) mod timeline;
 mod warnings;
-mod words;
-mod yaml;
+pub(crate) mod words;
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -43,10 +44,10 @@ use super::{
 };
 
 /// Nothing may be fetched, run or sent; only the page's own styles apply.
-const POLICY: &str =
+pub(crate) const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// One page for a browser and for paper.
 pub(super) const FORMAT: PeriodFormat =

@@ -17,6 +17,15 @@ pub struct HtmlTable<'a> {
 impl HtmlTable<'_> {
     /// The table with these rows, of which each is a `tr`.
     pub fn with(&self, rows: impl ExactSizeIterator<Item = Markup>) -> Markup {
+        self.with_rest(rows, more)
+    }
+
+    /// The same, where something else is said of the rows that are left out.
+    pub fn with_rest(
+        &self,
+        rows: impl ExactSizeIterator<Item = Markup>,
+        rest: impl Fn(usize) -> String,
+    ) -> Markup {
         let left = self.total.saturating_sub(rows.len());
         html! {
             div.scroll.wide[self.wide] tabindex="0" role="region" aria-label=(self.caption) {
@@ -26,7 +35,7 @@ impl HtmlTable<'_> {
                     tbody {
                         @for row in rows { (row) }
                         @if left > 0 {
-                            tr.more { td colspan=(self.heads.len()) { (more(left)) } }
+                            tr.more { td colspan=(self.heads.len()) { (rest(left)) } }
                         }
                     }
                 }

@@ -2,48 +2,20 @@
 
 use std::collections::HashSet;
 
-use super::*;
+use super::{
+    testing::{attribute, tags},
+    *,
+};
 use crate::period::{
     fold::{criteria::criteria, summary},
     model::{Conclusion, ControlReport, CriterionReport},
     testing::{HOSTILE, rich, type_one, with_deviations},
 };
 
-/// Elements that have no end tag.
-const VOID: [&str; 3] = ["meta", "br", "hr"];
-
 fn text_of(report: &PeriodReport) -> String {
     let mut out = Vec::new();
     write(report, &mut out).unwrap();
     String::from_utf8(out).unwrap()
-}
-
-/// The tags of a page in their order, as `name attributes`, after a check that they nest.
-fn tags(page: &str) -> Vec<String> {
-    let mut open: Vec<String> = Vec::new();
-    let mut tags = Vec::new();
-    let (before, rest) = page.split_once("<style>").unwrap();
-    let after = rest.split_once("</style>").unwrap().1;
-    for text in [before, after] {
-        for part in text.split('<').skip(1) {
-            let (tag, _) = part.split_once('>').unwrap_or_else(|| panic!("an open tag: {part}"));
-            let name = tag.split_ascii_whitespace().next().unwrap_or_default();
-            if let Some(name) = name.strip_prefix('/') {
-                assert_eq!(open.pop().as_deref(), Some(name), "an end without its begin");
-            } else if !name.starts_with('!') {
-                if !VOID.contains(&name) {
-                    open.push(name.to_owned());
-                }
-                tags.push(tag.to_owned());
-            }
-        }
-    }
-    assert_eq!(open, Vec::<String>::new(), "left open");
-    tags
-}
-
-fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
-    tag.split_once(&format!(" {name}=\""))?.1.split('"').next()
 }
 
 #[test]
