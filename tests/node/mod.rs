@@ -108,7 +108,7 @@ impl Node {
     /// A folder of this name on the node's disk, writable by the operator's user, such as for a
     /// `hostPath` volume. It goes with the node.
     pub fn folder(&self, name: &str) -> Result<PathBuf, Error> {
-        let path = Path::new(ROOT).join(name);
+        let path = self.host.root.join(name);
         fs::create_dir_all(&path).map_err(|source| Error::file(&path, source))?;
         Ok(path)
     }
@@ -148,15 +148,8 @@ impl Node {
         self.proxy = None;
         // Before the containers, so that it doesn't see them end.
         self.containerd = None;
-        self.kill_containers();
+        container::kill_all();
         self.run().await
-    }
-
-    /// Kills every process of every container.
-    fn kill_containers(&self) {
-        for pid in container::processes() {
-            let _ = Command::new("kill").args(["-KILL", &pid]).stderr(Stdio::null()).status();
-        }
     }
 
     fn configure(&self, node_user: &str) -> Result<(), Error> {
