@@ -62,7 +62,7 @@ pub struct PresenceTest {
     /// How many there must be at least. Defaults to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
-    pub min: Option<u32>,
+    pub min: Option<i32>,
     /// A CEL expression about the resource, object, that is true if it is healthy. If omitted, that
     /// depends on the kind: a `DaemonSet` is ready on all its nodes, a Deployment is available, all
     /// replicas of a `StatefulSet` are, a Job succeeded, a `CronJob` is not suspended and has

@@ -30,7 +30,7 @@ pub fn build(test: &PresenceTest) -> Result<Built, BuildError> {
         program,
         resources: test.resources.clone(),
         per: test.per,
-        min: test.min.map_or(1, |min| usize::try_from(min).unwrap_or(usize::MAX)),
+        min: test.min.and_then(|min| usize::try_from(min).ok()).unwrap_or(1),
         max_age: test.max_age,
         unhealthy: test.unhealthy,
         wanted: wanted(test),
