@@ -119,7 +119,9 @@ pub fn names_loopback(headers: &HeaderMap) -> bool {
 pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut found = None;
     for value in headers.get_all(header::COOKIE) {
-        for pair in value.to_str().ok()?.split(';') {
+        // Others that serve on this machine may have set cookies in any script.
+        let Ok(text) = std::str::from_utf8(value.as_bytes()) else { continue };
+        for pair in text.split(';') {
             let Some((key, value)) = pair.trim().split_once('=') else { continue };
             if key == name && found.replace(value).is_some() {
                 return None;

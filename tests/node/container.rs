@@ -1,6 +1,10 @@
 //! The processes of containers, as the node sees them.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -44,8 +48,16 @@ impl Node {
     }
 }
 
+/// Kills every process of every container.
+pub fn kill_all() {
+    for pid in processes() {
+        // One that ended by itself meanwhile is as good.
+        let _ = Command::new("kill").args(["-KILL", &pid]).stderr(Stdio::null()).status();
+    }
+}
+
 /// Every process within the node's cgroups, sandboxes included.
-pub fn processes() -> Vec<String> {
+fn processes() -> Vec<String> {
     let name = STATE.trim_start_matches("/run/");
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
     let hierarchies = mounts.lines().filter_map(|line| {

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader},
     os::unix::process::CommandExt as _,
-    path::Path,
+    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
@@ -24,6 +24,8 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/node/host.sh");
 /// The prepared machine; dropped, everything is as before.
 pub struct Host {
     script: Child,
+    /// The node's folder on the disk.
+    pub root: PathBuf,
 }
 
 impl Host {
@@ -42,7 +44,7 @@ impl Host {
             let _ = BufReader::new(output).read_line(&mut said);
         }
         if said.trim() == "ready" {
-            return Ok(Self { script });
+            return Ok(Self { script, root: ROOT.into() });
         }
         let status = script.wait().map_err(|source| Error::file(SCRIPT, source))?;
         Err(Error::Host(format!("{SCRIPT} ended with {status}")))
@@ -50,7 +52,7 @@ impl Host {
 
     /// How containerd stores images here.
     pub fn snapshotter(&self) -> Result<String, Error> {
-        let path = Path::new(ROOT).join("snapshotter");
+        let path = self.root.join("snapshotter");
         let text = std::fs::read_to_string(&path).map_err(|source| Error::file(path, source))?;
         Ok(text.trim().to_owned())
     }

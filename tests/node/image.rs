@@ -1,6 +1,7 @@
 //! Images made of files that lie here, without an engine and without a registry.
 
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -87,7 +88,10 @@ fn tar(archive: &Path, folder: &Path, names: &[&str]) -> Result<(), Error> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// As Go calls it, which image configurations follow.

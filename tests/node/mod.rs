@@ -108,7 +108,7 @@ impl Node {
     /// A folder of this name on the node's disk, writable by the operator's user, such as for a
     /// `hostPath` volume. It goes with the node.
     pub fn folder(&self, name: &str) -> Result<PathBuf, Error> {
-        let path = Path::new(ROOT).join(name);
+        let path = self.host.root.join(name);
         fs::create_dir_all(&path).map_err(|source| Error::file(&path, source))?;
         Ok(path)
     }
@@ -148,15 +148,8 @@ impl Node {
         self.proxy = None;
         // Before the containers, so that it doesn't see them end.
         self.containerd = None;
-        self.kill_containers();
+        container::kill_all();
         self.run().await
-    }
-
-    /// Kills every process of every container.
-    fn kill_containers(&self) {
-        for pid in container::processes() {
-            let _ = Command::new("kill").args(["-KILL", &pid]).stderr(Stdio::null()).status();
-        }
     }
 
     fn configure(&self, node_user: &str) -> Result<(), Error> {
@@ -210,9 +203,18 @@ impl Node {
         Ok(())
     }
 
+    /// Ready is when the kubelet listens, which it does once it knows the containers that it finds, and
+    /// says so. What it said before a restart still stands for a while.
     async fn until_ready(&mut self) -> Result<(), Error> {
         let nodes = Api::<NodeObject>::all(self.client());
         let ready = wait::until("the node is ready", LIMIT, async || {
+            // It ends when containerd is still recovering what ran before, and systemd starts it again.
+            if self.kubelet.as_mut().is_none_or(|kubelet| kubelet.check().is_err()) {
+                self.run_kubelet().ok()?;
+            }
+            if !self.ports[0].is_open() {
+                return None;
+            }
             let conditions = nodes.get(NAME).await.ok()?.status?.conditions?;
             conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True").then_some(())
         })

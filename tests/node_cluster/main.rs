@@ -45,7 +45,7 @@ async fn main() -> ExitCode {
         }
         Mode::Keep => harness::ended(kept::run()).await,
         Mode::Bare => harness::ended(leftovers::bare()).await,
-        Mode::Test(filter) => harness::ended(harness::run(TESTS, &filter)).await,
+        Mode::Test(filter) => harness::ended(Box::pin(harness::run(TESTS, &filter))).await,
     }
 }
 

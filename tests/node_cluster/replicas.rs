@@ -9,8 +9,8 @@ use std::{
 
 use comptroller_core::api::State;
 use comptroller_evidence::entry::Entry;
-use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
-use kube::{Api, ResourceExt as _};
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod, policy::v1::PodDisruptionBudget};
+use kube::{Api, ResourceExt as _, api::EvictParams};
 use serde_json::{Value, json};
 
 use crate::{
@@ -174,13 +174,24 @@ impl Replicas<'_> {
         assert!(judged < AFTER_A_CRASH, "{judged:?}");
     }
 
-    /// The leader's pod is deleted, as a drain or a rollout does.
+    /// The leader's pod is evicted, as a drain does, and the other one may not follow at once.
     async fn shut_down(&self, subject: &Subject) {
         self.until_both_are_ready().await;
+        let budgets = Api::<PodDisruptionBudget>::namespaced(self.node.client(), NAMESPACE);
+        wait::until("one pod may be evicted", LIMIT, async || {
+            let status = budgets.get("comptroller").await.ok()?.status?;
+            (status.disruptions_allowed == Some(1)).then_some(())
+        })
+        .await
+        .unwrap();
         let leader = self.leader().await.unwrap();
+        let names = release::pods(self.node).await.into_iter().map(|pod| pod.name_any());
+        let standby = names.into_iter().find(|name| *name != leader).unwrap();
+        let pods = Api::<Pod>::namespaced(self.node.client(), NAMESPACE);
         let asked = Instant::now();
-        let delete = ["-n", NAMESPACE, "delete", "pod", &leader, "--wait=false"];
-        self.node.kubectl(&delete).await.unwrap();
+        pods.evict(&leader, &EvictParams::default()).await.unwrap();
+        let refused = pods.evict(&standby, &EvictParams::default()).await.unwrap_err();
+        assert!(matches!(&refused, kube::Error::Api(status) if status.code == 429), "{refused}");
         self.until_another_leads(&leader).await;
         let took = asked.elapsed();
         subject.mend().await;
