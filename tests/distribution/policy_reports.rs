@@ -72,7 +72,7 @@ async fn the_api_server_takes_both_kinds_whole() {
         let report = get(&plane, &[namespaced, "comptroller-scan", "--namespace=prod"]).await;
         let results = report["results"].as_array().unwrap();
         assert_eq!(report["summary"]["fail"], results.len(), "{report}");
-        let privileged = results.iter().find(|one| one["rule"] == "Privileged").unwrap();
+        let privileged = results.iter().find(|one| one["rule"] == "PrivilegedContainers").unwrap();
         assert_eq!(privileged["resources"][0]["name"], "bad");
         assert_eq!(privileged["result"], "fail");
 

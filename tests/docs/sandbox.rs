@@ -76,7 +76,9 @@ impl Sandbox {
         bench.start_operator_as(bench.plane.kubeconfig("admin"), &arguments).await;
         let keys = bench.plane.dir().join("keys");
         let key = wait::until("the log has a key", LIMIT, async || {
-            fs::read_dir(&keys).ok()?.next()?.ok().map(|entry| entry.path())
+            let mut files = fs::read_dir(&keys).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+            // While it is made it has another name.
+            files.find(|path| path.extension().is_some_and(|end| end == "key"))
         });
         symlink(key.await.unwrap(), self.work().join("FILE")).unwrap();
         bench

@@ -65,7 +65,7 @@ pub fn section(evaluation: &EvaluationReport) -> Markup {
 fn lead(evaluation: &EvaluationReport) -> String {
     let summary = &evaluation.summary;
     let known: usize = evaluation.controls.iter().map(ControlResult::baseline_findings).sum();
-    let mut text = if evaluation.controls.is_empty() {
+    let mut sentences = vec![if evaluation.controls.is_empty() {
         "There was no control to judge by.".to_owned()
     } else if summary.failing > 0 {
         let failing = count(summary.failing, "control is", "controls are");
@@ -77,15 +77,15 @@ fn lead(evaluation: &EvaluationReport) -> String {
         "Nothing that could be judged fails, but not everything could be judged.".to_owned()
     } else {
         "Nothing fails.".to_owned()
-    };
+    }];
     if known > 0 {
-        text += &format!(" {} in the baseline.", count(known, "finding is", "findings are"));
+        sentences.push(format!("{} in the baseline.", count(known, "finding is", "findings are")));
     }
     if !evaluation.errors.is_empty() {
         let errors = count(evaluation.errors.len(), "input", "inputs");
-        text += &format!(" {errors} could not be read.");
+        sentences.push(format!("{errors} could not be read."));
     }
-    text
+    sentences.join(" ")
 }
 
 fn meaning(state: State) -> &'static str {
