@@ -1,5 +1,5 @@
 //! What must exist, and what other engines report, against a real API server: with the definitions
-//! that OpenReports ships where those are at hand, and with stand-ins for the others.
+//! that `OpenReports` ships where those are at hand, and with stand-ins for the others.
 
 use std::path::Path;
 
@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 
 use crate::process::{Bench, kubectl};
 
+#[allow(dead_code, reason = "the samples serve the unit tests, too")]
 #[path = "../../crates/core/src/inventory/reports/samples.rs"]
 mod samples;
 
 /// Resource definitions of other projects, which this one does not copy.
 const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/crds");
 
-/// Which real definitions were installed, by kind.
+/// Installs the definitions of `OpenReports`.
 async fn install_reports(bench: &Bench) {
     for (group, version, kind, plural, scope) in [
         ("openreports.io", "v1alpha1", "Report", "reports", "Namespaced"),

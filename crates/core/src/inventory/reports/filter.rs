@@ -255,8 +255,8 @@ fn rule_name(whole_policy: &str, whole_rule: &str) -> String {
     }
     // Cut, two long ones might be taken for one; a digest tells them apart.
     let digest = Sha256::digest(format!("{whole_policy}\n{whole_rule}"));
-    let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}..{digest}", &name[..MAX_RULE - 10])
+    let number = digest.iter().take(4).fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+    format!("{}..{number:08x}", &name[..MAX_RULE - 10])
 }
 
 /// An interned copy of what names a resource.

@@ -134,13 +134,12 @@ impl ReportIndex {
         if let Some(id) = self.find(resource) {
             return Some(id);
         }
-        let id = match self.free.pop() {
-            Some(free) => free,
-            None => {
-                let id = ReportedId::try_from(self.nodes.len()).ok()?;
-                self.nodes.push(None);
-                id
-            }
+        let id = if let Some(free) = self.free.pop() {
+            free
+        } else {
+            let id = ReportedId::try_from(self.nodes.len()).ok()?;
+            self.nodes.push(None);
+            id
         };
         if let Some(place) = self.nodes.get_mut(id as usize) {
             let node =

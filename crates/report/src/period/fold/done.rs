@@ -56,6 +56,20 @@ fn judged(kind: TestKind, test: &Value) -> String {
             let expressions = counted(count, "CEL expression");
             format!("Every resource that the test names was judged by {expressions}")
         }
+        TestKind::Presence => {
+            let place = match text(test, "per") {
+                Some("Namespace") => "Every namespace was",
+                _ => "The cluster was",
+            };
+            format!("{place} judged by whether the resources that the test names exist and are healthy")
+        }
+        TestKind::Results => {
+            let age = text(test, "maxAge").map(|age| format!(", none older than {age}"));
+            format!(
+                "Every resource that other engines report on was judged by their results{}",
+                age.unwrap_or_default()
+            )
+        }
         TestKind::Guards => {
             "Every admission policy that binds records to their authors, and its binding, was compared with what this version of the operator ships".to_owned()
         }
