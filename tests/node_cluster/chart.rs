@@ -160,6 +160,8 @@ pub async fn an_uninstall_leaves_only_what_is_proof(node: &mut Node) {
 /// Removes the release with all that it keeps.
 pub async fn remove(node: &Node) -> Result<()> {
     helm(node, &["uninstall", RELEASE, "--ignore-not-found", "--wait", "--timeout", "2m"]).await?;
+    // A status cites the log that recorded it, and the operator begins no other one while it does.
+    node.kubectl(&["delete", "controls", "--all", "--wait", "--timeout=60s"]).await?;
     node.kubectl(&["delete", "namespace", NAMESPACE, "--wait", "--timeout=120s"]).await?;
     node.kubectl(&["delete", "persistentvolumes", "--all", "--wait", "--timeout=120s"]).await?;
     Ok(())
