@@ -94,7 +94,7 @@ impl Program {
         let kubeconfig = plane.kubeconfig(user).display().to_string();
         let mut arguments = vec!["ui", "--kubeconfig", &kubeconfig];
         arguments.extend(more);
-        let name = format!("ui-{:x}.log", rand::random::<u64>());
+        let name = format!("ui-{:x}.log", controlplane::port::random());
         let mut program = Self::start(&arguments, String::new(), plane.dir().join(name));
         let link = wait::until("a link", LIMIT, async || {
             let output = program.output();
@@ -219,7 +219,7 @@ fn evidence(plane: &ControlPlane) -> String {
 
 /// Applies YAML as the administrator.
 async fn apply(plane: &ControlPlane, yaml: &str) {
-    let file = plane.dir().join(format!("apply-{:x}.yaml", rand::random::<u64>()));
+    let file = plane.dir().join(format!("apply-{:x}.yaml", controlplane::port::random()));
     std::fs::write(&file, yaml).unwrap();
     process::kubectl(plane, &["apply", "--server-side", "-f", &file.display().to_string()]).await;
 }
