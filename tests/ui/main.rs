@@ -94,8 +94,7 @@ impl Program {
         let kubeconfig = plane.kubeconfig(user).display().to_string();
         let mut arguments = vec!["ui", "--kubeconfig", &kubeconfig];
         arguments.extend(more);
-        let name = format!("ui-{:x}.log", controlplane::port::random());
-        let mut program = Self::start(&arguments, String::new(), plane.dir().join(name));
+        let mut program = Self::start(&arguments, String::new(), new_file(plane, "ui-", ".log"));
         let link = wait::until("a link", LIMIT, async || {
             let output = program.output();
             let link = output.lines().find(|line| line.starts_with("http://127.0.0.1:"))?;
@@ -217,9 +216,15 @@ fn evidence(plane: &ControlPlane) -> String {
     plane.dir().join("evidence").display().to_string()
 }
 
+/// A file that nothing else of the control plane uses.
+fn new_file(plane: &ControlPlane, prefix: &str, suffix: &str) -> std::path::PathBuf {
+    let file = tempfile::Builder::new().prefix(prefix).suffix(suffix).tempfile_in(plane.dir());
+    file.unwrap().into_temp_path().keep().unwrap()
+}
+
 /// Applies YAML as the administrator.
 async fn apply(plane: &ControlPlane, yaml: &str) {
-    let file = plane.dir().join(format!("apply-{:x}.yaml", controlplane::port::random()));
+    let file = new_file(plane, "apply-", ".yaml");
     std::fs::write(&file, yaml).unwrap();
     process::kubectl(plane, &["apply", "--server-side", "-f", &file.display().to_string()]).await;
 }
