@@ -472,14 +472,17 @@ func (d *driver) picture(tab context.Context, address string, width int64, schem
 }
 
 func (d *driver) wait(tab context.Context, what, condition string) error {
-	limit, cancel := context.WithTimeout(tab, time.Minute)
-	defer cancel()
-	_, err := chromedp.Run(limit, chromedp.Poll[bool](condition, chromedp.WithPollingInterval(50*time.Millisecond)))
-	if err != nil {
-		at, _ := chromedp.Run(tab, chromedp.Evaluate[string](`location.href + " " + document.body.innerText.slice(0, 300)`))
-		return fmt.Errorf("%s does not come: %s: %w", what, at, err)
+	var last error
+	for begun := time.Now(); time.Since(begun) < time.Minute; time.Sleep(50 * time.Millisecond) {
+		// A page that goes on to the next one takes its answer with it.
+		holds, err := chromedp.Run(tab, chromedp.Evaluate[bool](condition))
+		if err == nil && holds {
+			return nil
+		}
+		last = err
 	}
-	return nil
+	at, _ := chromedp.Run(tab, chromedp.Evaluate[string](`location.href + " " + document.body.innerText.slice(0, 300)`))
+	return fmt.Errorf("%s does not come: %s (%v)", what, at, last)
 }
 
 func (d *driver) absolute(address string) string {

@@ -77,9 +77,10 @@ impl UiState {
         }
         if let Some(link) = path.strip_prefix(OPEN) {
             // A look ahead, as messengers take at links, must not use it up.
-            return match *method == Method::GET {
-                true => self.open(link),
-                false => http::problem_response(&Problem::MethodNotAllowed),
+            return if method == Method::GET {
+                self.open(link)
+            } else {
+                http::problem_response(&Problem::MethodNotAllowed)
             };
         }
         // Pages that refuse somebody need it too.
