@@ -1,8 +1,6 @@
 //! States, severities and phases: each by a sign and a word, and only then by a colour.
 
-use comptroller_core::api::{
-    ExceptionPhase, OccurrencePhase, PeriodPhase, Severity, State,
-};
+use comptroller_core::api::{ExceptionPhase, OccurrencePhase, PeriodPhase, Severity, State};
 use maud::{Markup, PreEscaped, html};
 
 /// How something is shown that is good, bad or neither.

@@ -60,7 +60,7 @@ pub fn list<'t>(items: impl ExactSizeIterator<Item = &'t str>, most: usize) -> M
 
 /// A command to paste into a shell.
 pub fn command(line: &str) -> Markup {
-    html! { pre.command tabindex="0" { code { (visible(line)) } } }
+    html! { pre.command { code { (visible(line)) } } }
 }
 
 /// `2026-07-01 09:14:03 UTC`, and how long that was before the page was made.
@@ -183,7 +183,9 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
-        for (value, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (-12_345_678, "-12,345,678")] {
+        for (value, text) in
+            [(0, "0"), (999, "999"), (1_000, "1,000"), (-12_345_678, "-12,345,678")]
+        {
             assert_eq!(number(value), text);
         }
     }

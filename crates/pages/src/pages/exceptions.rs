@@ -17,8 +17,12 @@ fn make(request: &Request<'_>, _: &[&str]) -> Result<Content, Missing> {
     let source = &request.site.exceptions;
     let in_phases = |wanted: &[Option<ExceptionPhase>]| {
         let phase = |one: &ControlException| one.status.as_ref().map(|status| status.phase);
-        let mut found: Vec<&ControlException> =
-            source.items.iter().map(|one| &**one).filter(|one| wanted.contains(&phase(one))).collect();
+        let mut found: Vec<&ControlException> = source
+            .items
+            .iter()
+            .map(|one| &**one)
+            .filter(|one| wanted.contains(&phase(one)))
+            .collect();
         found.sort_by_key(|one| (one.spec.expires.0, one.metadata.name.as_deref()));
         found
     };

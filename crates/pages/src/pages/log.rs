@@ -158,7 +158,7 @@ fn published(site: &Site) -> Markup {
 
 /// A checkpoint to copy, byte for byte.
 pub fn checkpoint(text: &str) -> Markup {
-    html! { pre.checkpoint tabindex="0" { code { (lines_in_full(text)) } } }
+    html! { pre.checkpoint { code { (lines_in_full(text)) } } }
 }
 
 fn witnesses(request: &Request<'_>, log: &LogView) -> Markup {
@@ -253,7 +253,8 @@ fn operators(request: &Request<'_>, log: &LogView) -> Markup {
 }
 
 fn verify(log: Option<&LogView>) -> Markup {
-    let location = log.map_or("URL-OR-DIRECTORY".into(), |log| shell_word(&log.location).into_owned());
+    let location =
+        log.map_or("URL-OR-DIRECTORY".into(), |log| shell_word(&log.location).into_owned());
     html! {
         section aria-labelledby="verify" {
             h2 id="verify" { "Verify it yourself" }

@@ -2,9 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use comptroller_core::api::{
-    Control, ControlStatus, Duration, Severity, State, TestKind,
-};
+use comptroller_core::api::{Control, ControlStatus, Duration, Severity, State, TestKind};
 use comptroller_report::gap::AssessedControl;
 use jiff::Timestamp;
 

@@ -120,9 +120,9 @@ fn columns(events: &[TimelineEvent], first: Timestamp, now: Timestamp) -> Vec<Lo
     for event in events {
         let next = match &event.fact {
             TimelineFact::State { state, .. } => Some(Look::of(*state)),
-            TimelineFact::Rule { change: comptroller_evidence::data::ChangeKind::Deleted, .. } => {
-                Some(Look::Absent)
-            }
+            TimelineFact::Rule {
+                change: comptroller_evidence::data::ChangeKind::Deleted, ..
+            } => Some(Look::Absent),
             TimelineFact::Unread => Some(Look::Unknown),
             TimelineFact::Gap { to, .. } => {
                 paint(event.at, *to, Look::Gap);

@@ -118,7 +118,9 @@ fn told(request: &Request<'_>, event: &TimelineEvent) -> (Markup, Markup) {
                 @if let Some(cause) = cause { span.sub { (cause.meaning()) } }
             },
         ),
-        TimelineFact::Rule { change, fields, by } => (rule_badge(*change), rule(fields, by.as_deref())),
+        TimelineFact::Rule { change, fields, by } => {
+            (rule_badge(*change), rule(fields, by.as_deref()))
+        }
         TimelineFact::Exception { name, change, phase } => (
             badge(Tone::Accepted, "Exception"),
             html! {

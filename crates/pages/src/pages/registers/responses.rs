@@ -24,9 +24,7 @@ pub const REGISTER: Register = Register {
         all.sort_by_key(|one| {
             (std::cmp::Reverse(parts::created(&one.metadata)), one.metadata.name.as_deref())
         });
-        page_of(request, source, &all, number, |rows| {
-            parts::responses(request, "Responses", rows)
-        })
+        page_of(request, source, &all, number, |rows| parts::responses(request, "Responses", rows))
     },
     record: Some(record),
 };
@@ -69,9 +67,5 @@ fn items(items: &[DeviatingItem]) -> Markup {
             html! { @if let Some(namespace) = &item.namespace { (outside(namespace)) } @else { "–" } },
         ]
     });
-    table(
-        "Items that deviated",
-        &[text("Name"), short("Kind"), text("Namespace")],
-        rows.collect(),
-    )
+    table("Items that deviated", &[text("Name"), short("Kind"), text("Namespace")], rows.collect())
 }
