@@ -155,7 +155,7 @@ fn notices(site: &Site) -> Markup {
     let left = told.len().saturating_sub(MAX_NOTICES);
     html! {
         @if !told.is_empty() {
-            aside.notices aria-label="Notices" {
+            section.notices aria-label="Notices" {
                 ul {
                     @for notice in told.into_iter().take(MAX_NOTICES) { li { (notice) } }
                     @if left > 0 { li { "And " (count(left, "more notice", "more notices")) ": see the freshness on the " a href="/ui/" { "overview" } "." } }

@@ -79,6 +79,6 @@ mod tests {
         let pages = [1, 2, 3].map(|number| Paged::new(&all, number).rows.to_vec());
         assert_eq!(pages.concat(), all);
         assert_eq!(Paged::new(&all, 99).rows, [ROWS * 2]);
-        assert_eq!(Paged::<u8>::new(&[], 7).rows, []);
+        assert!(Paged::<u8>::new(&[], 7).rows.is_empty());
     }
 }

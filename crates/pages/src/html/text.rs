@@ -60,7 +60,7 @@ pub fn list<'t>(items: impl ExactSizeIterator<Item = &'t str>, most: usize) -> M
 
 /// A command to paste into a shell.
 pub fn command(line: &str) -> Markup {
-    html! { pre.command tabindex="0" { code { (visible(line)) } } }
+    html! { pre.command { code { (visible(line)) } } }
 }
 
 /// `2026-07-01 09:14:03 UTC`, and how long that was before the page was made.

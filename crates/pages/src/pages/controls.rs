@@ -28,7 +28,7 @@ use crate::{
 pub const PAGE: PageKind = PageKind { path: "controls", menu: Some("Controls"), make };
 
 /// How many controls a criterion names; the rest is a link away.
-const NAMED: usize = 10;
+const NAMED: usize = 6;
 
 /// How many criteria of other frameworks are shown; the rest is in the list.
 const OTHERS: usize = 300;

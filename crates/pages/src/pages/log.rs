@@ -158,7 +158,7 @@ fn published(site: &Site) -> Markup {
 
 /// A checkpoint to copy, byte for byte.
 pub fn checkpoint(text: &str) -> Markup {
-    html! { pre.checkpoint tabindex="0" { code { (lines_in_full(text)) } } }
+    html! { pre.checkpoint { code { (lines_in_full(text)) } } }
 }
 
 fn witnesses(request: &Request<'_>, log: &LogView) -> Markup {

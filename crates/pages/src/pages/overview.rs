@@ -18,7 +18,7 @@ use crate::{
     site::{
         controls::{KnownControl, Standing},
         obligations,
-        sources::{self, SourceState},
+        sources::{self, NamedSource, SourceState},
     },
 };
 
@@ -269,11 +269,26 @@ fn periods(request: &Request<'_>) -> Markup {
 }
 
 fn freshness(request: &Request<'_>) -> Markup {
-    let site = request.site;
-    let mut all = sources::all(site);
-    // What is in doubt stands first: a cluster has a hundred kinds that are fine.
+    let mut all = sources::all(request.site);
+    // What is in doubt stands first, and what judging rests on without a doubt is a click away: a
+    // cluster has a hundred kinds that are fine.
     all.sort_by_key(|source| source.state == SourceState::Fresh);
-    let rows = all.iter().map(|source| {
+    let (told, fine): (Vec<NamedSource<'_>>, Vec<NamedSource<'_>>) = all
+        .into_iter()
+        .partition(|source| source.state != SourceState::Fresh || source.count.is_some());
+    html! {
+        (sources_table(request, "What the pages rest on, and when it was last heard from", &told))
+        @if !fine.is_empty() {
+            details {
+                summary { (count(fine.len(), "kind", "kinds")) " that controls are judged by, all up to date" }
+                (sources_table(request, "Kinds that controls are judged by", &fine))
+            }
+        }
+    }
+}
+
+fn sources_table(request: &Request<'_>, caption: &str, sources: &[NamedSource<'_>]) -> Markup {
+    let rows = sources.iter().map(|source| {
         vec![
             outside(&source.name),
             match source.state {
@@ -282,19 +297,16 @@ fn freshness(request: &Request<'_>) -> Markup {
                 SourceState::Stale(None) => badge(Tone::Unknown, "Not read yet"),
                 SourceState::Unreadable(_) => badge(Tone::Bad, "Can't be read"),
             },
-            maybe_when(source.heard, site.now, "never"),
+            maybe_when(source.heard, request.site.now, "never"),
             html! {
                 @match (source.state, source.count) {
                     (SourceState::Unreadable(why), _) => (outside(why)),
-                    (_, Some(amount)) => (count(amount, "object", "objects")),
+                    (SourceState::Fresh | SourceState::Stale(Some(_)), Some(amount)) => (count(amount, "object", "objects")),
                     _ => "–",
                 }
             },
         ]
     });
-    table(
-        "What the pages rest on, and when it was last heard from",
-        &[text("Source"), short("State"), short("Last heard from"), text("Detail")],
-        rows.collect(),
-    )
+    let columns = [text("Source"), short("State"), short("Last heard from"), text("Detail")];
+    table(caption, &columns, rows.collect())
 }

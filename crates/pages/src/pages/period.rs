@@ -18,7 +18,7 @@ pub const PAGE: PageKind = PageKind { path: "periods/*", menu: None, make };
 /// The formats of the report that a browser can download, with what each is for.
 const DOWNLOADS: &[(&str, &str, &str)] = &[
     ("html", "HTML", "One page to read and to print"),
-    ("csv", "CSV", "Tables for a spreadsheet"),
+    ("csv", "CSV", "A table for each subject, in one archive"),
     ("json", "JSON", "Everything, for a program"),
     ("oscal", "OSCAL", "Assessment results for a GRC tool"),
 ];
@@ -34,49 +34,50 @@ fn make(request: &Request<'_>, names: &[&str]) -> Result<Content, Missing> {
     let spec = &period.spec;
     let categories: Vec<&str> = spec.categories().iter().map(|one| one.as_str()).collect();
     let body = html! {
-        div.standing {
-            (period_phase(status.phase))
-            p { (status.phase.meaning()) }
-        }
-        @for one in status.conditions.iter().filter(|one| one.status != "True" || one.type_ != "Ready") {
-            p.wanting {
-                strong { (outside(&one.type_)) " is " (outside(&one.status)) } ", "
-                (ago(one.last_transition_time.0, request.site.now)) ": " (outside(&one.message))
+            div.standing {
+                (period_phase(status.phase))
+                p { (status.phase.meaning()) }
             }
-        }
-        (facts(vec![
-            ("Time", Some(periods::span(period))),
-            ("Company", spec.description.company.as_deref().map(outside)),
-            ("System", spec.description.system.as_ref().map(|system| outside(&system.name))),
-            ("Categories", Some(html! { (categories.join(", ")) })),
-            ("For", (!spec.auditors.is_empty()).then(|| list(spec.auditors.iter().map(String::as_str), 20))),
-        ]))
-        @if let Some(description) = spec.description.system.as_ref().and_then(|system| system.description.as_deref()) {
-            (paragraphs(description))
-        }
-        (conclusions(period))
-        (downloads(request, name))
-        section aria-labelledby="proof" {
-            h2 id="proof" { "What it rests on" }
+            @for one in status.conditions.iter().filter(|one| one.status != "True" || one.type_ != "Ready") {
+                p.wanting {
+                    strong { (outside(&one.type_)) " is " (outside(&one.status)) } ", "
+                    (ago(one.last_transition_time.0, request.site.now)) ": " (outside(&one.message))
+                }
+            }
             (facts(vec![
-                ("Entries of the log", status.log_size.map(|size| html! { (number(size)) })),
-                ("Digest of the report", status.report_digest.as_deref().map(mono)),
+                ("Time", Some(periods::span(period))),
+                ("Company", spec.description.company.as_deref().map(outside)),
+                ("System", spec.description.system.as_ref().map(|system| outside(&system.name))),
+                ("Categories", Some(html! { (categories.join(", ")) })),
+                ("For", (!spec.auditors.is_empty()).then(|| list(spec.auditors.iter().map(String::as_str), 20))),
             ]))
-            @match &status.checkpoint {
-                Some(text) => {
-                    p { "The signed checkpoint that the summary is based on. Keep a copy elsewhere: on any later day the log must begin with what it covers." }
-                    (checkpoint(text))
-                },
-                None => p.empty { "No checkpoint of a log is named, so nothing here is proved by one." },
+            @if let Some(description) = spec.description.system.as_ref().and_then(|system| system.description.as_deref()) {
+                (paragraphs(description))
             }
-        }
-        section aria-labelledby="commands" {
-            h2 id="commands" { "On the command line" }
-            @let word = shell_word(name);
-            (command(&format!("kubectl get auditperiod {word} -o yaml")))
-            (command(&format!("comptroller report {word} -o html > report.html")))
-        }
-    };
+            (conclusions(period))
+            (downloads(request, name))
+            section aria-labelledby="proof" {
+                h2 id="proof" { "What it rests on" }
+                (facts(vec![
+                    ("Entries of the log", status.log_size.map(|size| html! { (number(size)) })),
+                    ("Digest of the report", status.report_digest.as_deref().map(mono)),
+                ]))
+                @match &status.checkpoint {
+                    Some(text) => {
+                        p { "The signed checkpoint that the summary is based on. Keep a copy elsewhere: on any later day the log must begin with what it covers." }
+                        (checkpoint(text))
+                    },
+                    None => p.empty { "No checkpoint of a log is named, so nothing here is proved by one." },
+                }
+            }
+            section aria-labelledby="commands" {
+                h2 id="commands" { "On the command line" }
+                @let word = shell_word(name);
+                (command(&format!("kubectl get auditperiod {word} -o yaml")))
+    @let log = request.site.log.as_ref().map_or("URL-OR-DIRECTORY".into(), |log| shell_word(&log.location));
+                (command(&format!("comptroller report {word} --evidence {log} -o html > report.html")))
+            }
+        };
     let above = html! { p.eyebrow { a href="/ui/periods" { "Audit periods" } } };
     Ok(Content { title: clipped(name), above, body })
 }
@@ -142,7 +143,7 @@ fn rows(controls: &PeriodControls) -> Vec<Vec<Markup>> {
             Tone::Good,
             "No deviation observed",
             controls.no_deviation_observed,
-            "Enough was observed, and nothing else than what they ask.",
+            "They held whenever anybody looked, and enough was observed to say so.",
         ),
         row(
             Tone::Neutral,

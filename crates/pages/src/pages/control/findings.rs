@@ -56,7 +56,7 @@ fn found(request: &Request<'_>, status: &ControlStatus) -> Markup {
                 @match status.state {
                     State::Unknown => { "None is listed. The state is unknown, so that does not mean that there is none." }
                     State::NotApplicable => { "There is nothing to judge." }
-                    State::Failing => { "The status lists none; the conditions above say why it fails." }
+                    State::Failing => { "The status lists none; its reason and its occurrences say why it fails." }
                     State::Passing | State::Excepted => { "There is none." }
                 }
             }
@@ -89,5 +89,5 @@ fn findings(request: &Request<'_>, caption: &str, all: &[StatusFinding]) -> Mark
 /// How many more there are than a status lists.
 fn rest(total: i64, listed: usize) -> Markup {
     let left = total.saturating_sub(i64::try_from(listed).unwrap_or(i64::MAX));
-    html! { @if left > 0 { p.note { "And " (number(left)) " more items, which the status does not list." } } }
+    html! { @if left > 0 { p.note { "And " (number(left)) @if left == 1 { " more item" } @else { " more items" } ", which the status does not list." } } }
 }

@@ -21,7 +21,10 @@ use crate::{
         table::{facts, short, table, text},
         text::{ago, clipped, command, count, maybe_when, mono, number, outside, paragraphs, when},
     },
-    site::{controls::KnownControl, obligations},
+    site::{
+        controls::{KnownControl, Standing},
+        obligations,
+    },
 };
 
 pub const PAGE: PageKind = PageKind { path: "controls/*", menu: None, make };
@@ -38,9 +41,10 @@ fn make(request: &Request<'_>, names: &[&str]) -> Result<Content, Missing> {
         (rule::section(control))
         @if control.is_attested() { (occurrences(request, control)) }
         (timeline::section(request, control))
-        (population::section(request, control))
         (people(request, control))
         (commands(request, control))
+        // Last, since it is the longest by far.
+        (population::section(request, control))
     };
     let above = html! {
         p.eyebrow { a href="/ui/controls" { "Controls" } " / " (mono(name)) }
@@ -55,11 +59,12 @@ fn head(request: &Request<'_>, control: &KnownControl<'_>) -> Markup {
         div.standing {
             (parts::standing(control, now))
             @if let Some(since) = control.since() {
-                @if matches!(control.standing, crate::site::controls::Standing::Known(_)) {
+                @if matches!(control.standing, Standing::Known(_)) {
                     p { "Since " (when(since, now)) }
                 }
             }
         }
+        @if let Some(why) = why(control) { p { (outside(why)) } }
         @if let Some(objective) = &spec.objective { div.lead { (paragraphs(objective)) } }
         (facts(vec![
             ("Severity", Some(state::severity(spec.severity))),
@@ -77,6 +82,14 @@ fn head(request: &Request<'_>, control: &KnownControl<'_>) -> Markup {
         ]))
         (conditions(request, control))
     }
+}
+
+/// Why it is in its state, in a sentence of its status. None if the status has none, or can't be believed.
+fn why<'s>(control: &KnownControl<'s>) -> Option<&'s str> {
+    let Standing::Known(_) = control.standing else { return None };
+    let conditions = &control.status()?.conditions;
+    let compliant = conditions.iter().find(|one| one.type_ == "Compliant")?;
+    (!compliant.message.is_empty()).then_some(compliant.message.as_str())
 }
 
 fn criteria(control: &KnownControl<'_>) -> Markup {
@@ -236,8 +249,7 @@ fn commands(request: &Request<'_>, control: &KnownControl<'_>) -> Markup {
             (command(&format!("kubectl describe control {name}")))
             (command(&format!("kubectl get control {name} -o yaml")))
             @if let (Some(entry), Some(log)) = (entry, log) {
-                p { "The entry that the status names, and that the log holds it:" }
-                (command(&format!("comptroller evidence show {} {}", entry.index, shell_word(&log.location))))
+                p { "The entry that the status names, with the proof that the log holds it:" }
                 (command(&format!("comptroller evidence prove {} {}", entry.index, shell_word(&log.location))))
             }
             @if control.status().is_some_and(|status| usize::try_from(status.failing).unwrap_or(0) > status.findings.len()) {

@@ -6,7 +6,7 @@ use crate::{
     html::{
         pager::Paged,
         table::{short, table, text},
-        text::{mono, number, outside, when},
+        text::{ago, mono, number, outside, time},
     },
     model::PopulationItem,
     pages::Request,
@@ -42,7 +42,7 @@ fn body(request: &Request<'_>, control: &KnownControl<'_>) -> Markup {
     let read = read.filter(|read| read.control == control.name && read.digest == listed.digest);
     html! {
         p {
-            "A list of " (number(listed.count)) " items was recorded at " (when(listed.at, request.site.now))
+            "A list of " (number(listed.count)) " items was recorded at " (time(listed.at)) " (" (ago(listed.at, request.site.now)) ")"
             " by entry " (number(listed.entry)) ". It lies beside the log under its SHA-256, "
             (mono(&listed.digest)) "."
         }

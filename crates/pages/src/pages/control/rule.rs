@@ -39,7 +39,7 @@ pub fn section(control: &KnownControl<'_>) -> Markup {
             (left_out(spec))
             details {
                 summary { "The spec as YAML" }
-                pre tabindex="0" { code { (lines_in_full(&yaml(&value, "kubectl get control -o yaml has all of it"))) } }
+                pre { code { (lines_in_full(&yaml(&value, "kubectl get control -o yaml has all of it"))) } }
             }
         }
     }

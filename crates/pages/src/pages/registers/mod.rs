@@ -1,4 +1,4 @@
-//! The registers: what the cluster and the people have on record, as it comes, one list each.
+//! The registers: what the cluster and the people have on record, one list each, the newest first.
 
 mod attestations;
 mod controls;
@@ -51,7 +51,7 @@ fn list(request: &Request<'_>, _: &[&str]) -> Result<Content, Missing> {
         ]
     });
     let body = html! {
-        p.summary { "Everything on record, whole and in the order in which it came, to look through or to draw a sample from." }
+        p.summary { "Everything on record, the newest first, to look through or to draw a sample from." }
         (table("Registers", &[text("Register"), text("What is in it"), amount("Records")], rows.collect()))
     };
     Ok(Content::new("Registers", body))
