@@ -16,6 +16,7 @@
 
 pub mod cli;
 pub mod controllers;
+pub(crate) mod outbound;
 pub mod server;
 pub mod source;
 pub mod telemetry;

@@ -48,7 +48,7 @@ enum CliCommand {
     /// Record that a person performed the procedure that a control requires.
     Attest(attest::AttestArgs),
     /// Write the Type I or Type II report for an audit period.
-    Report(report::ReportArgs),
+    Report(report::ReportCommand),
     /// Show the controls, their history and the audit periods in a browser.
     Ui(ui::UiArgs),
     /// Read an evidence log: verify it, prove an entry, export it, draw samples.

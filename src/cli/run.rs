@@ -18,9 +18,11 @@ use crate::{
         cluster_knowledge,
         cosigning::{Witnesses, WitnessesError},
         leader::{ElectionConfig, LeaderElector},
+        notify::Webhook,
         operator::{self, Parts},
         reports::ReportsMode,
     },
+    outbound::{PlainHttp, Target, TargetError, secret},
     server::{CertificateFiles, ProbeState, Server, ServerConfig},
     source::{
         identity::{ProcessFacts, identity},
@@ -85,6 +87,23 @@ pub struct RunArgs {
     /// The CRDs are those of another project, and the right to write reports is config/rbac/reports.
     #[arg(long, value_name = "API", value_enum, default_value_t, env = "COMPTROLLER_REPORTS")]
     reports: ReportsMode,
+    /// Tell this webhook of what changes: states of controls, obligations and exceptions, as CloudEvents
+    /// over HTTPS. Each entry of the evidence log is told once, also after the receiver was down.
+    #[arg(long, value_name = "URL", env = "COMPTROLLER_NOTIFY", requires = "evidence")]
+    notify: Option<String>,
+    /// A file with a bearer token for the webhook.
+    #[arg(long, value_name = "FILE", requires = "notify")]
+    notify_token: Option<PathBuf>,
+    /// A file with the key by which events are signed, as Standard Webhooks does (HMAC-SHA256).
+    #[arg(long, value_name = "FILE", requires = "notify")]
+    notify_key: Option<PathBuf>,
+    /// Tell this Alertmanager which controls fail or are Unknown, and which obligations are overdue. For
+    /// clusters without a Prometheus that evaluates config/monitoring: both would tell it twice.
+    #[arg(long, value_name = "URL", env = "COMPTROLLER_ALERTMANAGER")]
+    alertmanager: Option<String>,
+    /// A file with a bearer token for Alertmanager.
+    #[arg(long, value_name = "FILE", requires = "alertmanager")]
+    alertmanager_token: Option<PathBuf>,
 }
 
 impl RunArgs {
@@ -145,6 +164,8 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
         instance: instance(),
         witnesses: witnesses(args)?,
         reports: args.reports,
+        webhook: webhook(args)?,
+        alertmanager: alertmanager(args)?,
     };
     let (handle, operator) = operator::start(&parts, stop.clone());
     let pages = ui::operator::pages(
@@ -233,6 +254,27 @@ fn elect(
     let elector = LeaderElector::new(client.clone(), config, metrics.clone(), clock.clone())?;
     let leadership = elector.leadership();
     Ok(Election { leadership, task: tokio::spawn(elector.run(released)) })
+}
+
+/// How long a receiver may take to answer.
+const RECEIVER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Who is told of changes.
+fn webhook(args: &RunArgs) -> Result<Option<Webhook>, TargetError> {
+    let Some(url) = &args.notify else { return Ok(None) };
+    let target = Target::new("--notify", url, PlainHttp::Loopback, RECEIVER_TIMEOUT)?;
+    if let Some(path) = &args.notify_key {
+        secret(path)?;
+    }
+    let target = target.with_token(args.notify_token.clone())?;
+    Ok(Some(Webhook { target, key: args.notify_key.clone() }))
+}
+
+/// Who is told what is wrong. Within a cluster Alertmanager mostly speaks plain HTTP.
+fn alertmanager(args: &RunArgs) -> Result<Option<Target>, TargetError> {
+    let Some(url) = &args.alertmanager else { return Ok(None) };
+    let target = Target::new("--alertmanager", url, PlainHttp::Anywhere, RECEIVER_TIMEOUT)?;
+    target.with_token(args.alertmanager_token.clone()).map(Some)
 }
 
 /// Who cosigns the log.

@@ -20,6 +20,7 @@ pub(crate) mod host;
 pub(crate) mod kinds;
 pub mod leader;
 pub(crate) mod listening;
+pub(crate) mod notify;
 pub(crate) mod occurrences;
 pub(crate) mod operator;
 pub(crate) mod reachability;

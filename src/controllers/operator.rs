@@ -16,12 +16,14 @@ use super::{
     events, exception, guard,
     host::{Command, Host, Outlets, QUEUE},
     kinds::KindRunner,
+    notify::{Notifier, Webhook, alerts},
     record::ReconcileQueues,
     refusal::WithoutTexts,
     reports::{FindingsBoard, PolicyReports, ReportsMode},
     verdict_board::VerdictBoard,
     writer::Writer,
 };
+use crate::outbound::Target;
 use crate::source::{
     api_server, discovery, held::Held, listwatch::WatchContext, own_kinds::own_kind,
     rewinds::Rewinds, server_clock, watches::Watches,
@@ -51,6 +53,10 @@ pub struct Parts {
     pub witnesses: Option<Witnesses>,
     /// Which policy reports are written.
     pub reports: ReportsMode,
+    /// Who is told of changes. None: nobody is.
+    pub webhook: Option<Webhook>,
+    /// The Alertmanager that is told what is wrong. None: there is none.
+    pub alertmanager: Option<Target>,
 }
 
 /// What probes and pages look at.
@@ -120,10 +126,9 @@ pub fn start(
         "API server metrics",
         api_server::run(parts.client.clone(), wanted, commands.clone()).boxed(),
     );
-    let (client, metrics) = (parts.client.clone(), parts.metrics.clone());
-    let reports =
-        PolicyReports::new(parts.reports, client, findings, parts.evidence.clone(), metrics);
-    spawn("policy reports", reports.run().boxed());
+    for (name, task) in outflow_tasks(parts, &findings) {
+        spawn(name, task);
+    }
     for (name, task) in log_tasks(parts) {
         spawn(name, task);
     }
@@ -201,6 +206,33 @@ pub fn start(
         Ok(())
     };
     (handle, run)
+}
+
+/// What tells other tools of what is recorded.
+fn outflow_tasks(
+    parts: &Parts,
+    findings: &Arc<FindingsBoard>,
+) -> Vec<(&'static str, BoxFuture<'static, ()>)> {
+    let (client, evidence) = (parts.client.clone(), parts.evidence.clone());
+    let metrics = parts.metrics.clone();
+    let board = Arc::clone(findings);
+    let reports = PolicyReports::new(
+        parts.reports,
+        client.clone(),
+        board.clone(),
+        evidence.clone(),
+        metrics.clone(),
+    );
+    let mut tasks = vec![("policy reports", reports.run().boxed())];
+    if let Some(webhook) = parts.webhook.clone() {
+        let (evidence, metrics) = (evidence.clone(), metrics.clone());
+        let notifier = Notifier::new(webhook, client, &parts.namespace, evidence, metrics);
+        tasks.push(("webhook", notifier.run().boxed()));
+    }
+    if let Some(target) = parts.alertmanager.clone() {
+        tasks.push(("alerts", alerts::run(target, board, evidence, metrics).boxed()));
+    }
+    tasks
 }
 
 /// What keeps the evidence log dated, published and vouched for.

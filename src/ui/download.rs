@@ -118,7 +118,7 @@ impl ReportMaker {
                 LIMIT.as_secs()
             ))
         })?;
-        let MadeReport { rendered, mismatch } = made.map_err(|error| {
+        let MadeReport { rendered, mismatch, .. } = made.map_err(|error| {
             Problem::Failed(format!(
                 "The report can't be made: {error}. `{command}` tries the same."
             ))

@@ -21,6 +21,7 @@ mod cosigning;
 mod evidence;
 mod inventory;
 mod log;
+mod notify;
 mod other_engines;
 mod outage;
 mod passing;
@@ -29,6 +30,7 @@ mod populations;
 #[allow(dead_code, reason = "other test binaries use the rest of it")]
 mod process;
 mod reports;
+mod reports_rights;
 mod rights;
 mod time;
 mod verdicts;

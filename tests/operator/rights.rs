@@ -12,7 +12,10 @@ use crate::{
     process::{Bench, LIMIT, documents, get, kubectl},
 };
 
-const AUDIT_POLICY: &str = r#"{
+/// Verb, group and resource.
+pub type Right = (String, String, String);
+
+pub const AUDIT_POLICY: &str = r#"{
     "apiVersion": "audit.k8s.io/v1", "kind": "Policy",
     "rules": [{"level": "Metadata", "users": ["system:serviceaccount:comptroller-system:comptroller"]}]
 }"#;
@@ -145,7 +148,7 @@ fn grants(roles: &str) -> BTreeSet<(String, String, String)> {
 }
 
 /// What the audit log says was used; a refusal fails the test.
-fn uses(log: &str) -> BTreeSet<(String, String, String)> {
+pub fn uses(log: &str) -> BTreeSet<Right> {
     let mut used = BTreeSet::new();
     for line in log.lines() {
         // The last line may be half written.
@@ -189,7 +192,7 @@ async fn aggregated(bench: &Bench) {
 }
 
 /// A kubeconfig with a token of the operator's service account.
-async fn service_account_kubeconfig(plane: &ControlPlane) -> std::path::PathBuf {
+pub async fn service_account_kubeconfig(plane: &ControlPlane) -> std::path::PathBuf {
     let token =
         kubectl(plane, &["create", "token", "comptroller", "-n", "comptroller-system"]).await;
     let kubeconfig = json!({

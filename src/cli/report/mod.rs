@@ -4,6 +4,7 @@ mod cited;
 mod closing;
 mod output;
 mod provenance;
+mod push;
 mod request;
 
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use self::{
 use crate::cli::{
     arguments::{self, moment},
     cluster::ClusterArgs,
-    format_parser::format_parser,
+    format_parser::{self, format_parser},
 };
 use comptroller_core::api::{AuditPeriod, criteria::Category};
 use comptroller_evidence::{
@@ -31,11 +32,37 @@ use comptroller_evidence::{
     witness::{OutsideView, Policy},
 };
 use comptroller_report::period::{
-    FORMATS, PeriodFormat, Rendered,
+    FORMATS, PeriodFormat, Rendered, digest,
     fold::PeriodFold,
     model::{DEVIATION_RULE, DeviationRule, PeriodReport, ReportPeriod},
     sampling::SamplingSheet,
 };
+
+/// The report, written or sent.
+#[derive(Clone, Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct ReportCommand {
+    #[command(subcommand)]
+    send: Option<SendReport>,
+    #[command(flatten)]
+    write: Option<ReportArgs>,
+}
+
+/// Where else a report may go.
+#[derive(Clone, Debug, clap::Subcommand)]
+enum SendReport {
+    /// Send the report to an HTTPS endpoint, such as the evidence inbox of a GRC tool.
+    Push(Box<push::PushArgs>),
+}
+
+/// Writes or sends a report; returns the exit code.
+pub fn run(command: &ReportCommand) -> Result<u8, Box<dyn std::error::Error>> {
+    match (&command.send, &command.write) {
+        (Some(SendReport::Push(args)), _) => push::run(args),
+        (None, Some(args)) => write(args),
+        (None, None) => Err("name an AuditPeriod, or give --from and --to, or --as-of".into()),
+    }
+}
 
 /// Write the report for an audit period from the evidence log.
 ///
@@ -50,9 +77,9 @@ pub struct ReportArgs {
     /// The evidence log: a directory, or s3://, gs:// or az:// BUCKET/PREFIX.
     #[arg(long, value_name = "URL|DIR", env = "COMPTROLLER_EVIDENCE")]
     pub evidence: String,
-    /// The format of the report.
-    #[arg(short = 'o', long, value_name = "FORMAT", default_value = "html", ignore_case = true, value_parser = format_parser(FORMATS))]
-    pub format: &'static PeriodFormat,
+    /// The format of the report. Default: html; of a report that is sent, json.
+    #[arg(short = 'o', long, value_name = "FORMAT", ignore_case = true, value_parser = format_parser(FORMATS))]
+    pub format: Option<&'static PeriodFormat>,
     /// The file to write, or the folder for csv. Default: standard output.
     #[arg(long, value_name = "FILE|DIR")]
     pub output: Option<PathBuf>,
@@ -108,7 +135,7 @@ pub struct ReportArgs {
 }
 
 /// Writes the report; returns the exit code.
-pub fn run(args: &ReportArgs) -> Result<u8, Box<dyn std::error::Error>> {
+fn write(args: &ReportArgs) -> Result<u8, Box<dyn std::error::Error>> {
     let made = make(args)?;
     output::write(&made.rendered, args.output.as_deref())?;
     Ok(match made.mismatch {
@@ -125,6 +152,8 @@ pub fn run(args: &ReportArgs) -> Result<u8, Box<dyn std::error::Error>> {
 pub(crate) struct MadeReport {
     pub rendered: Rendered,
     pub mismatch: Option<String>,
+    /// The digest of what the report says, whenever and in whatever format it is made.
+    pub digest: String,
 }
 
 /// The report of a period that is at hand, with all else as the command has it by default.
@@ -150,7 +179,7 @@ impl PeriodReportRequest<'_> {
         let args = ReportArgs {
             period: Some(request.name.clone()),
             evidence: self.evidence.to_owned(),
-            format: self.format,
+            format: Some(self.format),
             output: None,
             filename: None,
             from: None,
@@ -167,22 +196,35 @@ impl PeriodReportRequest<'_> {
             sizes: SampleTable::default(),
             cluster: ClusterArgs::default(),
         };
-        made(&args, request, Timestamp::now()).await.map_err(|error| error.to_string())
+        made(&args, self.format, request, Timestamp::now()).await.map_err(|error| error.to_string())
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn make(args: &ReportArgs) -> Result<MadeReport, Box<dyn std::error::Error>> {
-    let now = Timestamp::now();
     // Reading a long log takes time, so mistakes about the output are reported first.
-    output::check(args.format, args.output.as_deref())?;
+    let format = match args.format {
+        Some(format) => format,
+        None => format_parser::find(FORMATS, "html")?,
+    };
+    output::check(format, args.output.as_deref())?;
+    render(&ReportArgs { format: Some(format), ..args.clone() }, format).await
+}
+
+/// `args` name the format as well: the report says by which command it is made again.
+async fn render(
+    args: &ReportArgs,
+    format: &'static PeriodFormat,
+) -> Result<MadeReport, Box<dyn std::error::Error>> {
+    let now = Timestamp::now();
     let request = ReportRequest::find(args).await?;
-    made(args, request, now).await
+    made(args, format, request, now).await
 }
 
 /// Makes the report that was asked for.
 async fn made(
     args: &ReportArgs,
+    format: &'static PeriodFormat,
     request: ReportRequest,
     now: Timestamp,
 ) -> Result<MadeReport, Box<dyn std::error::Error>> {
@@ -194,11 +236,12 @@ async fn made(
     let read = replay(&reader, 0..checked.size, |index, entry| fold.apply(index, entry)).await?;
     let run = ReportRun { now, by: request.run_by.clone() };
     let report = finish(&fold, &request, &reader, &checked, &read, &run, args);
-    cited::check(&report, args.format, &reader).await?;
+    cited::check(&report, format, &reader).await?;
     let mismatch = compare(&report, &request, &checked)?;
     let sheet =
-        if args.format.needs_samples() { Some(draw(&report, &reader, args).await?) } else { None };
-    Ok(MadeReport { rendered: args.format.render(&report, sheet.as_ref())?, mismatch })
+        if format.needs_samples() { Some(draw(&report, &reader, args).await?) } else { None };
+    let digest = digest(&report)?;
+    Ok(MadeReport { rendered: format.render(&report, sheet.as_ref())?, mismatch, digest })
 }
 
 /// The rule that was given, or the default.

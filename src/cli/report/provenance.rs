@@ -13,7 +13,10 @@ use comptroller_evidence::{
     witness::{Contradiction, OutsideView, VouchedDay},
 };
 use comptroller_report::{
-    period::model::{ContradictedCheckpoint, Cosignature, PolicySource, Provenance, Span},
+    period::{
+        PeriodFormat,
+        model::{ContradictedCheckpoint, Cosignature, PolicySource, Provenance, Span},
+    },
     shell_word,
 };
 
@@ -203,8 +206,10 @@ fn command(
         option("--policy", &policy.display().to_string());
     }
     option("--log-size", &size.to_string());
-    option("-o", args.format.name);
-    if args.format.needs_samples() {
+    if let Some(format) = args.format {
+        option("-o", format.name);
+    }
+    if args.format.is_some_and(PeriodFormat::needs_samples) {
         if let Some(seed) = &args.seed {
             option("--seed", seed);
         }

@@ -58,7 +58,6 @@ pub struct RecordedFindings {
     /// The criteria that the control serves. Empty while its spec can't be read.
     pub criteria: Arc<[String]>,
     /// Who answers for it. Empty while its spec can't be read.
-    #[allow(dead_code, reason = "alerts are routed by it")]
     pub owner: Arc<str>,
     /// How bad a failure is.
     pub severity: Severity,

@@ -5,7 +5,7 @@
 //! ([`plan`]), and writes the difference, a few objects a second ([`objects`]). Nothing waits for it: an
 //! API server that refuses reports delays no status.
 //!
-//! Reports are owned by the ClusterRole that allows to write them. Whoever removes that role, as an
+//! Reports are owned by the `ClusterRole` that allows to write them. Whoever removes that role, as an
 //! uninstallation does, has the cluster's garbage collector remove all of them.
 
 mod board;

@@ -21,7 +21,7 @@ use comptroller_report::policy_report::{
 /// The field manager under which reports are applied.
 const MANAGER: &str = "comptroller/reports";
 
-/// The label of the ClusterRole that allows to write reports, and owns them.
+/// The label of the `ClusterRole` that allows to write reports, and owns them.
 const OWNER_LABEL: &str = "comptroller.dev/owns-reports=true";
 
 /// The longest request that writes. It must end before another replica can take over.
@@ -88,7 +88,7 @@ impl ApiObjects {
         Self { client }
     }
 
-    /// The ClusterRole that owns reports. None: there is none, or it can't be seen.
+    /// The `ClusterRole` that owns reports. None: there is none, or it can't be seen.
     pub async fn owner(&self) -> Result<Option<Owner>, ObjectsError> {
         let roles: Api<ClusterRole> = Api::all(self.client.clone());
         let params = ListParams::default().labels(OWNER_LABEL);
@@ -164,7 +164,8 @@ impl ApiObjects {
             if is_namespace_gone(&error) {
                 return Ok(Written::NamespaceGone);
             }
-            if error.is_not_found() {
+            // A definition that is being deleted takes nothing more.
+            if error.is_not_found() || error.code == 405 {
                 return Ok(Written::ApiGone);
             }
             if !with_texts || refusal(&error).is_none() {

@@ -26,7 +26,7 @@ pub const CUT: &str = "comptroller.dev/results-not-listed";
 /// The object with which the reports go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// The name of the ClusterRole.
+    /// The name of the `ClusterRole`.
     pub name: String,
     pub uid: String,
 }
