@@ -6,6 +6,8 @@ CARGO ?= cargo
 PROFILE ?= dev
 TOOLS := target/tools
 HELM_VERSION := v4.3.2
+# Programs and the Debian packages that bring them. Without one its tests are skipped, but never in CI.
+TEST_TOOLS := promtool:prometheus chromium:chromium fish:fish zsh:zsh man:man-db
 # What measures the engine by itself; the benchmark of a whole cluster is apart.
 MICRO := projection checks rbac_graph exceptions cel scan growth memory
 
@@ -16,7 +18,7 @@ CLIPPY_FLAGS := --workspace --all-targets --locked -- -D warnings
 # A kubectl put into target/tools by `make kubectl` serves when PATH has none.
 export PATH := $(PATH):$(CURDIR)/$(TOOLS)/bin
 
-.PHONY: help controlplane kubectl helm chart package image image-check promtool demo test torture bench bench-load bench-criterion bench-evidence lint fmt crds clean-controlplane
+.PHONY: help controlplane kubectl helm chart package image image-check test-tools demo ui node node-parts test test-node torture bench bench-load bench-criterion bench-evidence bench-pages lint fmt crds clean-controlplane
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,13 +48,18 @@ image: ## Pack the operator's image into target/image (ARCH=arm64, ENGINE=podman
 	@image/build.sh
 
 image-check: ## Test the image: twice the same, not root, resolves names, speaks HTTPS (needs root and buildah)
-	COMPTROLLER_IMAGE_CHECK=1 $(CARGO) test --locked --test image
+	COMPTROLLER_IMAGE_CHECK=1 $(CARGO) test --locked $(CARGO_PROFILE) $(if $(filter-out 0,$(shell id -u)),$(AS_ROOT)) --test image
 
-promtool: ## Print how to install Prometheus and promtool if PATH has none (CI=true installs it by apt, as root)
-	@command -v prometheus >/dev/null 2>&1 && command -v promtool >/dev/null 2>&1 \
-	|| { [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 \
-		&& apt-get update -qq && apt-get install -qq -y --no-install-recommends prometheus; } \
-	|| echo "Prometheus is not installed, so the alert tests are skipped (Debian: apt-get install prometheus; macOS: brew install prometheus)" >&2
+test-tools: ## Name the programs that tests need and PATH lacks (CI=true installs them by apt, as root)
+	@absent=; for tool in $(TEST_TOOLS); do \
+		command -v "$${tool%%:*}" >/dev/null 2>&1 || absent="$$absent $${tool#*:}"; done; \
+	if [ -z "$$absent" ]; then :; \
+	elif [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends $$absent; \
+	else echo "tests are skipped that need what is not installed (Debian: apt-get install$$absent)" >&2; fi
+
+ui: ## Show the pages of the cluster of KUBECONFIG, as of `make demo` (EVIDENCE=DIR for timelines and reports)
+	$(CARGO) run --quiet --locked $(CARGO_PROFILE) -- ui $(if $(EVIDENCE),--evidence "$(EVIDENCE)")
 
 demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample company until Ctrl-C (ONCE=1 stops after the table)
 	@# The example runs the operator's binary, which `cargo run --example` alone would not build.
@@ -61,8 +68,21 @@ demo: $(if $(CLUSTER),,controlplane) kubectl ## Run the operator on a sample com
 
 # Most tests wait for an API server, so twice as many as there are cores run beside each other.
 test: export RUST_TEST_THREADS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
-test: controlplane kubectl helm promtool lint ## Lint, then run every test, including those against a real API server
+test: controlplane kubectl helm test-tools lint ## Lint, then run every test, including those against a real API server
 	$(CARGO) test --workspace --locked $(CARGO_PROFILE)
+
+# Built as whoever calls make; only the program itself runs as root.
+AS_ROOT := --config "target.'cfg(unix)'.runner = ['sudo', '--preserve-env', 'env', 'PATH=$(PATH)']"
+NODE := $(CARGO) test --locked $(CARGO_PROFILE) $(if $(filter-out 0,$(shell id -u)),$(AS_ROOT)) --test node
+
+node-parts: controlplane kubectl
+	@tests/node/build.sh
+
+node: node-parts ## Run the operator as pods of a real node until Ctrl-C (needs root and Linux; no Docker)
+	$(NODE) -- keep
+
+test-node: node-parts helm ## Test the operator on a real node (needs root and Linux; TEST=NAME, COMPTROLLER_NODE_IMAGE=ARCHIVE)
+	$(NODE) -- --ignored $(TEST)
 
 torture: controlplane kubectl ## Run the long fault campaigns (SEED=7, HOURS=1; HOURS=0 runs the round of SEED only)
 	COMPTROLLER_TORTURE_SEED="$(or $(SEED),7)" COMPTROLLER_TORTURE_HOURS="$(or $(HOURS),1)" \
@@ -80,6 +100,9 @@ bench-criterion: ## Benchmark the parts of the engine: Criterion, growth, memory
 
 bench-evidence: ## Benchmark the evidence log: appends; keeping, verifying, starting from and reporting on a year
 	$(CARGO) bench --locked --bench evidence --bench evidence_append
+
+bench-pages: controlplane kubectl ## Measure how long each page takes with 10,000 objects, from the operator and from `comptroller ui`
+	$(CARGO) test --locked --release --test ui -- --ignored --nocapture measured
 
 lint: ## Check formatting, Clippy, and (if cargo-deny is installed) licences, bans and advisories
 	$(CARGO) fmt --all --check

@@ -13,13 +13,17 @@ use std::{hint::black_box, time::Duration};
 
 use comptroller_core::{
     checks::cel,
-    inventory::{Catalog, CelResult, ObjectSource},
+    inventory::{
+        Catalog, Interner, ObjectSource, ProgramResult,
+        program::{WholeObject, run_all},
+    },
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use support::{controls, samples};
 
 fn programs(criterion: &mut Criterion) {
     let (catalog, samples) = (Catalog::builtin(), samples::samples());
+    let interner = Interner::default();
     for (name, spec) in controls::pack() {
         let Some(test) = &spec.test.cel else {
             continue;
@@ -41,18 +45,17 @@ fn programs(criterion: &mut Criterion) {
             continue;
         };
         let run = || {
-            let programs = std::iter::once(&*program);
-            comptroller_core::inventory::cel::judge_all(
-                programs,
+            let whole = WholeObject::new(
                 &sample.object,
                 resource,
-                "pay",
-                "api",
+                ("pay", "api"),
                 ObjectSource::Cluster,
-            )
+                &interner,
+            );
+            run_all(std::iter::once(&*program), &whole)
         };
         // An undecided program stops early, and would look fast.
-        assert!(!matches!(&*run(), [CelResult::Unknown(_)]), "{name}: {:?}", run());
+        assert!(!matches!(&*run(), [ProgramResult::Unknown(_)]), "{name}: {:?}", run());
         criterion.bench_function(&format!("cel/evaluate/{name}"), |bencher| {
             bencher.iter(|| black_box(run()));
         });

@@ -111,6 +111,16 @@ fn cases() -> Vec<Case> {
             kind: "Deployment",
             turn: |object| set(object, "/spec/replicas", json!(1)),
         },
+        // The worst case: one item, the cluster, that is made of all of them.
+        Case {
+            name: "presence",
+            test: json!({"presence": {
+                "resources": [{"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"]}],
+                "healthy": "object.spec.replicas > 1",
+            }}),
+            kind: "Deployment",
+            turn: |object| set(object, "/spec/replicas", json!(1)),
+        },
     ]
 }
 

@@ -19,3 +19,4 @@ pub mod controllers;
 pub mod server;
 pub mod source;
 pub mod telemetry;
+pub(crate) mod ui;

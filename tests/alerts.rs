@@ -153,7 +153,7 @@ fn promtool_agrees() {
         let Ok(output) = Command::new("promtool").args(arguments).current_dir(&folder).output()
         else {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "CI needs promtool");
-            eprintln!("skipped: promtool is not in PATH (`make promtool` says how to get it)");
+            eprintln!("skipped: promtool is not in PATH (`make test-tools` says how to get it)");
             return;
         };
         assert!(

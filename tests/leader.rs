@@ -140,6 +140,24 @@ async fn a_leader_that_stops_hands_over_at_once() {
     assert_eq!(holder(&leases).await, (None, 1));
 }
 
+/// With the durations that the operator has: what users see at each rollout.
+#[tokio::test]
+async fn a_handover_takes_less_than_two_seconds() {
+    let client = controlplane::shared().await.admin_client();
+    leases(&client, "soon").await;
+    let mut first = Replica::start(&client, "soon", Timing::default());
+    first.wait(true).await;
+    let mut second = Replica::start(&client, "soon", Timing::default());
+    for _ in 0..3 {
+        let asked = Instant::now();
+        first.shutdown.send(()).unwrap();
+        second.wait(true).await;
+        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+        first = second;
+        second = Replica::start(&client, "soon", Timing::default());
+    }
+}
+
 #[tokio::test]
 async fn many_at_once_elect_one() {
     let client = controlplane::shared().await.admin_client();

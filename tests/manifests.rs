@@ -12,7 +12,7 @@ use std::{
     path::PathBuf,
 };
 
-use comptroller_core::inventory::{Catalog, facts};
+use comptroller_core::inventory::{Catalog, facts, reports};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -54,7 +54,7 @@ fn granted() -> BTreeMap<String, BTreeSet<String>> {
     granted
 }
 
-/// Group -> plurals that the cel controls of the pack judge.
+/// Group -> plurals that controls of the pack name: those with a cel or a presence test.
 fn judged_by_the_pack() -> Vec<(String, String)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config/soc2");
     let mut judged = Vec::new();
@@ -64,8 +64,8 @@ fn judged_by_the_pack() -> Vec<(String, String)> {
             continue;
         }
         for control in documents(path.to_str().unwrap()) {
-            for rule in control["spec"]["test"]["cel"]["resources"].as_array().into_iter().flatten()
-            {
+            let tests = ["cel", "presence"].map(|test| &control["spec"]["test"][test]["resources"]);
+            for rule in tests.into_iter().filter_map(Value::as_array).flatten() {
                 for group in strings(&rule["apiGroups"]) {
                     judged.extend(
                         strings(&rule["resources"])
@@ -89,6 +89,10 @@ fn the_reader_roles_grant_the_kinds_that_checks_and_the_pack_read() {
             panic!("{} {} is not in the built-in catalog", projection.group, projection.kind)
         });
         read.entry(projection.group.to_owned()).or_default().insert(row.resource.plural.clone());
+    }
+    for api in reports::KINDS {
+        let plurals = api.kinds.iter().map(|(_, plural)| (*plural).to_owned());
+        read.entry(api.group.to_owned()).or_default().extend(plurals);
     }
     for (group, plural) in judged_by_the_pack() {
         read.entry(group).or_default().insert(plural);

@@ -14,12 +14,14 @@ pub mod pack;
 pub(crate) mod report;
 pub(crate) mod run;
 pub mod scan;
+pub(crate) mod ui;
 pub(crate) mod who_can;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use self::cluster::api_message;
 use comptroller_vocabulary::visible_lines;
 
 /// The exit code of a command that failed.
@@ -47,6 +49,8 @@ enum CliCommand {
     Attest(attest::AttestArgs),
     /// Write the Type I or Type II report for an audit period.
     Report(report::ReportArgs),
+    /// Show the controls, their history and the audit periods in a browser.
+    Ui(ui::UiArgs),
     /// Read an evidence log: verify it, prove an entry, export it, draw samples.
     Evidence(evidence::EvidenceArgs),
     /// Print the built-in controls, with the profiles of a distribution and add-ons.
@@ -71,6 +75,7 @@ pub fn main(cli: Cli) -> ExitCode {
         CliCommand::Gap(args) => gap::run(&args),
         CliCommand::Attest(args) => attest::run(&args),
         CliCommand::Report(args) => report::run(&args),
+        CliCommand::Ui(args) => ui::run(&args),
         CliCommand::Evidence(args) => evidence::run(&args),
         CliCommand::Pack(args) => pack::run(&args),
         CliCommand::Crds(args) => crds::run(&args),

@@ -6,7 +6,7 @@ use std::{
 
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client, client::ClientBuilder};
+use kube::{Api, Client, Config, client::ClientBuilder};
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
@@ -27,6 +27,7 @@ use crate::{
         server_clock::ReadDates,
     },
     telemetry::{self, LogFormat, Metrics},
+    ui,
 };
 use comptroller_recorder::{Clock, Evidence, EvidenceConfig, Leadership, Recorder};
 
@@ -35,7 +36,7 @@ use comptroller_recorder::{Clock, Evidence, EvidenceConfig, Leadership, Recorder
 pub struct RunArgs {
     #[command(flatten)]
     cluster: ClusterArgs,
-    /// The address for metrics and probes.
+    /// The address for metrics, pages and probes.
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8443")]
     listen: SocketAddr,
     /// An additional address for probes, over plain HTTP and separate from metrics clients.
@@ -55,6 +56,9 @@ pub struct RunArgs {
         default_value = "comptroller-system"
     )]
     leader_elect_namespace: String,
+    /// The name of the cluster, which the pages show.
+    #[arg(long, value_name = "NAME", env = "COMPTROLLER_CLUSTER_NAME", default_value = "")]
+    cluster_name: String,
     /// The serving certificate, in PEM. Default: one is generated in memory.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -122,7 +126,11 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     telemetry::init(format)?;
     let metrics = Metrics::new()?;
     let clock = Clock::default();
-    let client = client(&args.cluster, &metrics, &clock).await?;
+    let mut config = args.cluster.config().await?;
+    // Watches and reconcilers retry by themselves, while the client's own retries could block one call for
+    // minutes.
+    config.default_retry = false;
+    let client = client(config.clone(), &metrics, &clock)?;
     let stop = stopped().shared();
 
     let (release, released) = oneshot::channel::<()>();
@@ -139,6 +147,13 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
         reports: args.reports,
     };
     let (handle, operator) = operator::start(&parts, stop.clone());
+    let pages = ui::operator::pages(
+        &handle,
+        &parts.evidence,
+        config,
+        instance(),
+        args.cluster_name.clone(),
+    )?;
     let board = handle.board;
     let displaced = parts.evidence.displaced();
     let ready = unless_displaced(handle.evaluated, displaced.clone());
@@ -146,8 +161,8 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
         Some(displaced) if *displaced.borrow() => DISPLACED.to_owned(),
         _ => board.waiting(),
     });
-    let server = Server::bind(args.server(), client, metrics, probes).await?;
-    tracing::info!(address = %server.address(), "serving /metrics, /healthz and /readyz");
+    let server = Server::bind(args.server(), client, metrics, probes).await?.with_pages(pages);
+    tracing::info!(address = %server.address(), "serving /metrics, /ui/, /healthz and /readyz");
     if let Some(address) = server.probe_address() {
         tracing::info!(%address, "serving /healthz and /readyz");
     }
@@ -272,15 +287,7 @@ async fn cluster_uid(namespaces: Api<Namespace>) -> Result<String, String> {
 }
 
 /// A client whose requests are counted, and whose answers tell the time.
-async fn client(
-    cluster: &ClusterArgs,
-    metrics: &Metrics,
-    clock: &Clock,
-) -> Result<Client, ClusterError> {
-    let mut config = cluster.config().await?;
-    // Watches and reconcilers retry by themselves, while the client's own retries could block one call for
-    // minutes.
-    config.default_retry = false;
+fn client(config: Config, metrics: &Metrics, clock: &Clock) -> Result<Client, ClusterError> {
     let builder = ClientBuilder::try_from(config)?.with_layer(&ReadDates::to(clock.clone()));
     Ok(builder.with_layer(&metrics.client_layer()).build())
 }

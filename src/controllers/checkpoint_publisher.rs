@@ -21,7 +21,7 @@ use comptroller_recorder::{Evidence, Published, SignedCheckpoint};
 pub const CONFIG_MAP: &str = "comptroller-evidence";
 
 /// The field of the newest checkpoint.
-const CHECKPOINT: &str = "checkpoint";
+pub const CHECKPOINT: &str = "checkpoint";
 
 /// The field manager under which the `ConfigMap` is applied.
 const MANAGER: &str = "comptroller/evidence";

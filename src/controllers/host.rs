@@ -486,6 +486,7 @@ impl Host {
             self.metrics.control_evaluated(name, *as_of);
         }
         self.board.note_as_of(known);
+        self.board.note_inputs(self.listening.inputs(&self.engine, now));
     }
 
     fn note_exceptions(&mut self, now: Timestamp) {

@@ -31,6 +31,7 @@ use tokio::sync::{mpsc, watch};
 use super::{audit_period, control, exception, host::Command, writer::WriteError};
 use crate::{
     source::{
+        held::Held,
         listwatch::{self, WatchContext, WatchedResource},
         own_kinds::{EventFollower, MessageSender, ObjectEvent, WatchMessage, own_kind},
         rewinds::Rewinds,
@@ -179,11 +180,13 @@ pub struct KindRunner {
 }
 
 /// The two tasks of a kind.
-pub struct RunningKind {
+pub struct RunningKind<K: Reconciled> {
     /// The watch. Without it, statuses would grow stale in silence.
     pub watch: BoxFuture<'static, ()>,
     /// The reconciler, which ends with the signal to stop.
     pub reconciler: BoxFuture<'static, ()>,
+    /// What the watch holds, for whoever shows it.
+    pub held: Held<K>,
 }
 
 /// A context with the metrics that count its reconciles.
@@ -198,8 +201,8 @@ impl KindRunner {
         &self,
         context: K::Context,
         mut published: mpsc::UnboundedReceiver<ObjectRef<Guarded<K>>>,
-    ) -> RunningKind {
-        let (watch, objects, reader) = self.feed::<K>();
+    ) -> RunningKind<K> {
+        let (watch, objects, reader, held) = self.feed::<K>();
         let counted = Arc::new(Counted { context, metrics: self.metrics.clone() });
         let published = futures::stream::poll_fn(move |context| published.poll_recv(context));
         let results = Controller::for_stream(objects, reader)
@@ -209,7 +212,7 @@ impl KindRunner {
             .graceful_shutdown_on(self.stop.clone())
             .run(reconcile::<K>, retry::<K>, Arc::clone(&counted));
         let reconciler = drain::<K>(results, counted).boxed();
-        RunningKind { watch, reconciler }
+        RunningKind { watch, reconciler, held }
     }
 
     /// The watch of a kind that has no status of ours: the engine's task is told of each event.
@@ -265,13 +268,17 @@ impl KindRunner {
         BoxFuture<'static, ()>,
         impl Stream<Item = WatchResult<K>> + Send + use<K>,
         reflector::Store<Guarded<K>>,
+        Held<K>,
     ) {
         let (resource, sender, mut messages) = own_kind::<K>();
         let watch = listwatch::run(self.watch.clone(), resource, sender).boxed();
         let (reader, mut writer) = reflector::store();
         let mut follower = EventFollower::default();
         let commands = self.commands.clone();
+        let held = Held::new(reader.clone());
+        let (hearing, clock) = (held.clone(), self.evidence.clock().clone());
         let objects = futures::stream::poll_fn(move |context| messages.poll_recv(context))
+            .inspect(move |message| hearing.hear(message, clock.now()))
             .map(move |message| match message {
                 WatchMessage::Event(event) => {
                     writer.apply_watcher_event(&event);
@@ -294,7 +301,7 @@ impl KindRunner {
                     }
                 }
             });
-        (watch, objects, reader)
+        (watch, objects, reader, held)
     }
 }
 

@@ -42,6 +42,16 @@ impl Moment {
     }
 }
 
+/// How fresh an input is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownInput {
+    pub name: String,
+    /// Until when everything that happened is known. None: it was never complete.
+    pub heard: Option<Timestamp>,
+    /// Why it has been silent for too long. None: it has not.
+    pub trouble: Option<String>,
+}
+
 /// When each input was confirmed last, and which silence the engine knows of.
 #[derive(Debug)]
 pub struct Listening {
@@ -175,6 +185,17 @@ impl Listening {
         names.truncate(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         format!("nothing was received for a minute of {}{more}", names.join(", "))
+    }
+
+    /// How fresh every input is that somebody watches, for people.
+    pub fn inputs(&self, engine: &Engine, now: Moment) -> Vec<KnownInput> {
+        let kinds = self.watched.iter().map(|kind| Input::Kind(*kind));
+        let known = |input: Input| KnownInput {
+            name: name(engine, input),
+            heard: self.freshness.as_of(std::iter::once(input)).map(|at| now.time_of(at)),
+            trouble: self.freshness.silent(std::iter::once(input)).map(|silent| silent.why),
+        };
+        COMMON.into_iter().chain(kinds).map(known).collect()
     }
 
     /// When the next input will have been silent for too long; None if none will.

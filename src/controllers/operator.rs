@@ -23,8 +23,8 @@ use super::{
     writer::Writer,
 };
 use crate::source::{
-    api_server, discovery, listwatch::WatchContext, own_kinds::own_kind, rewinds::Rewinds,
-    server_clock, watches::Watches,
+    api_server, discovery, held::Held, listwatch::WatchContext, own_kinds::own_kind,
+    rewinds::Rewinds, server_clock, watches::Watches,
 };
 use crate::telemetry::{Metrics, ReconcileKind};
 use comptroller_core::api::{AuditPeriod, Control, ControlException};
@@ -53,13 +53,23 @@ pub struct Parts {
     pub reports: ReportsMode,
 }
 
-/// What probes look at.
-#[derive(Clone, Debug)]
+/// What probes and pages look at.
+#[derive(Clone)]
 pub struct Handle {
     /// Whether the first evaluation is done.
     pub evaluated: watch::Receiver<bool>,
     /// What the engine waits for.
     pub board: Arc<VerdictBoard>,
+    /// The objects of our own kinds, as their watches hold them.
+    pub held: HeldKinds,
+}
+
+/// The kinds of ours that are held as they are.
+#[derive(Clone)]
+pub struct HeldKinds {
+    pub controls: Held<Control>,
+    pub exceptions: Held<ControlException>,
+    pub periods: Held<AuditPeriod>,
 }
 
 /// Why the operator ended.
@@ -139,6 +149,11 @@ pub fn start(
         rewinds,
     );
     let periods = runner.run_kind::<AuditPeriod>(context, no_periods);
+    let held = HeldKinds {
+        controls: controls.held.clone(),
+        exceptions: exceptions.held.clone(),
+        periods: periods.held.clone(),
+    };
     for (name, task) in [
         ("watch of Controls", controls.watch),
         ("watch of ControlExceptions", exceptions.watch),
@@ -160,7 +175,7 @@ pub fn start(
     let evidence = parts.evidence.clone();
     let (client, namespace) = (parts.client.clone(), parts.namespace.clone());
 
-    let handle = Handle { evaluated: evaluated_receiver, board };
+    let handle = Handle { evaluated: evaluated_receiver, board, held };
     let run = async move {
         tokio::select! {
             // The reconcilers end with the same signal, and that is no failure.

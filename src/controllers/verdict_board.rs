@@ -8,6 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
+use super::listening::KnownInput;
 use comptroller_core::engine::{Verdict, exceptions::ExceptionState};
 use comptroller_recorder::{ObjectKey, Recorded};
 
@@ -53,6 +54,7 @@ struct Content {
     counts: BTreeMap<ObjectKey, OpenCounts>,
     as_of: BTreeMap<String, Timestamp>,
     waiting: String,
+    inputs: Vec<KnownInput>,
 }
 
 impl VerdictBoard {
@@ -86,6 +88,11 @@ impl VerdictBoard {
     /// What the engine waits for before it can evaluate, or who fell silent; empty when all is well.
     pub fn waiting(&self) -> String {
         self.read(|content| content.waiting.clone())
+    }
+
+    /// How fresh what the engine judges by is, as of some seconds ago.
+    pub fn inputs(&self) -> Vec<KnownInput> {
+        self.read(|content| content.inputs.clone())
     }
 
     /// The log was opened again: what was published before is to be compared with it first.
@@ -130,6 +137,11 @@ impl VerdictBoard {
     /// Notes until when verdicts are known to hold.
     pub fn note_as_of(&self, as_of: BTreeMap<String, Timestamp>) {
         self.write(|content| content.as_of = as_of);
+    }
+
+    /// Notes how fresh what the engine judges by is.
+    pub fn note_inputs(&self, inputs: Vec<KnownInput>) {
+        self.write(|content| content.inputs = inputs);
     }
 
     /// Notes what the engine waits for.

@@ -1,4 +1,5 @@
-//! Authorization for `/metrics`: the API server says whose a token is and what that user may do.
+//! Authorization for `/metrics` and the pages: the API server says whose a token is and what that user
+//! may do.
 //!
 //! The cache times are those of controller-runtime's filter, so that a revoked permission stops working
 //! after at most 5 minutes, as with other operators.
@@ -54,14 +55,16 @@ pub enum AccessDenied {
     BadToken,
     /// The user has no permission.
     #[error(
-        "{user} may not {verb} {path}: grant it with a ClusterRole for nonResourceURLs [{path}], verbs [{verb}]"
+        "{user} may not {verb} {path}: grant it with a ClusterRole for nonResourceURLs [{grant}], verbs [{verb}]"
     )]
     Forbidden {
         user: String,
         /// The verb that is missing.
         verb: &'static str,
         /// The path that was asked for.
-        path: &'static str,
+        path: String,
+        /// The paths to grant.
+        grant: &'static str,
     },
     /// Too many unknown tokens were sent; the time to wait.
     #[error("too many unknown tokens were sent; try again in {} s", seconds(*.0))]
@@ -76,7 +79,23 @@ pub fn seconds(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(1)
 }
 
-/// How requests for `/metrics` are authorized.
+/// What is asked for, as the API server is to judge it.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    pub verb: &'static str,
+    pub path: &'a str,
+    /// The `nonResourceURLs` that give the right: the path, or a pattern with it.
+    pub grant: &'static str,
+}
+
+/// Somebody who may read what they asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// The user name. None where everybody may read.
+    pub user: Option<String>,
+}
+
+/// How requests for `/metrics` and the pages are authorized.
 #[derive(Debug)]
 pub enum Access {
     /// Everybody may read; on loopback only.
@@ -99,26 +118,30 @@ impl Access {
         }))
     }
 
-    /// Checks that the sender of `headers` may use `verb` on `path`.
+    /// Whether everybody may read.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Open)
+    }
+
+    /// Checks that whoever sent a token may read what is asked for.
     pub async fn check(
         &self,
-        headers: &HeaderMap,
+        token: Option<&str>,
         peer: &Peer,
-        verb: &'static str,
-        path: &'static str,
-    ) -> Result<(), AccessDenied> {
-        match self {
-            Self::Open => {}
+        target: Target<'_>,
+    ) -> Result<Reader, AccessDenied> {
+        let reader = match self {
+            Self::Open => Reader { user: None },
             Self::Reviewed(reviewer) => {
-                let token = bearer_token(headers).ok_or(AccessDenied::NoToken)?;
+                let token = token.ok_or(AccessDenied::NoToken)?;
                 // A client must not hold a connection for as long as the API server hangs.
-                tokio::time::timeout(TIMEOUT, reviewer.check(token, peer.source, verb, path))
+                tokio::time::timeout(TIMEOUT, reviewer.check(token, peer.source, target))
                     .await
-                    .unwrap_or(Err(AccessDenied::Unavailable))?;
+                    .unwrap_or(Err(AccessDenied::Unavailable))?
             }
-        }
+        };
         peer.trust();
-        Ok(())
+        Ok(reader)
     }
 }
 
@@ -154,27 +177,28 @@ impl Reviewer {
         &self,
         token: &str,
         source: ClientSource,
-        verb: &'static str,
-        path: &'static str,
-    ) -> Result<(), AccessDenied> {
+        target: Target<'_>,
+    ) -> Result<Reader, AccessDenied> {
         let key = CacheKey::of(token.as_bytes());
         let proven = self.proven.get(key, Instant::now()).is_some();
         let request = ReviewRequest { token: key, source, proven };
         let user = self.identify(token, request).await?;
         let allowed = match &user {
-            Some(user) => self.is_allowed(user, verb, path, request).await?,
+            Some(user) => self.is_allowed(user, target, request).await?,
             None => false,
         };
+        let user = user.map(|user| user.username.unwrap_or_default());
         if allowed {
             self.proven.put(key, (), PROVEN, Instant::now());
             // Prometheus gets a new token each hour, which is unknown at first: its address is not.
             self.with_throttle(|throttle| throttle.note_reader(source, Instant::now()));
-            return Ok(());
+            return Ok(Reader { user });
         }
         // A revoked token loses its precedence at once.
         self.proven.remove(key);
-        let user = user.ok_or(AccessDenied::BadToken)?.username.unwrap_or_default();
-        Err(AccessDenied::Forbidden { user, verb, path })
+        let user = user.ok_or(AccessDenied::BadToken)?;
+        let Target { verb, path, grant } = target;
+        Err(AccessDenied::Forbidden { user, verb, path: path.to_owned(), grant })
     }
 
     async fn identify(
@@ -200,8 +224,7 @@ impl Reviewer {
     async fn is_allowed(
         &self,
         user: &UserInfo,
-        verb: &str,
-        path: &str,
+        target: Target<'_>,
         request: ReviewRequest,
     ) -> Result<bool, AccessDenied> {
         let spec = SubjectAccessReviewSpec {
@@ -210,8 +233,8 @@ impl Reviewer {
             uid: user.uid.clone(),
             extra: user.extra.clone(),
             non_resource_attributes: Some(NonResourceAttributes {
-                path: Some(path.to_owned()),
-                verb: Some(verb.to_owned()),
+                path: Some(target.path.to_owned()),
+                verb: Some(target.verb.to_owned()),
             }),
             resource_attributes: None,
         };
@@ -248,7 +271,7 @@ impl Reviewer {
         };
         let _permit = reviews.acquire().await.map_err(|_| AccessDenied::Unavailable)?;
         Api::all(self.client.clone()).create(&PostParams::default(), review).await.map_err(|error| {
-            let remedy = "access to /metrics can't be checked: grant the operator create on tokenreviews and subjectaccessreviews";
+            let remedy = "access to /metrics and the pages can't be checked: grant the operator create on tokenreviews and subjectaccessreviews";
             let text = RequestFailure::describe(&error);
             self.outages.failed(&R::plural(&()), RequestFailure::of(&error), &text, remedy);
             AccessDenied::Unavailable
@@ -261,7 +284,7 @@ impl Reviewer {
 }
 
 /// The token of an `Authorization` header (RFC 6750, section 2.1).
-fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+pub fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim();

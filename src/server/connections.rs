@@ -63,6 +63,9 @@ impl ConnectionLimits {
         keep_alive: true,
     };
 
+    /// For a person's own browser on their own machine.
+    pub const LOOPBACK: Self = Self { per_source: 128, ..Self::METRICS };
+
     /// For the kubelet, which sends one request on each connection.
     pub const PROBES: Self = Self {
         connections: 64,

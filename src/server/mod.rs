@@ -1,5 +1,5 @@
-//! The operator's web server: `/metrics` for clients that are authorized to read it, `/healthz` and
-//! `/readyz` for the kubelet. Probes can have an address of their own, so that a client that exhausts
+//! The operator's web server: `/metrics` and the pages below `/ui/` for clients that are authorized to
+//! read them, `/healthz` and `/readyz` for the kubelet. Probes can have an address of their own, so that a client that exhausts
 //! the metrics port can't get the process restarted.
 //!
 //! HTTPS by default. A client of `/metrics` sends a token of the cluster; the API server says whose it is
@@ -8,7 +8,8 @@
 mod access;
 mod cache;
 mod client_source;
-mod connections;
+pub(crate) mod connections;
+mod pages;
 mod probes;
 mod routes;
 mod slots;
@@ -22,7 +23,7 @@ use tokio::net::TcpListener;
 
 pub use probes::ProbeState;
 
-use crate::telemetry::Metrics;
+use crate::{telemetry::Metrics, ui::Pages};
 use access::Access;
 use connections::{ConnectionLimits, Connections};
 use routes::RouteState;
@@ -92,7 +93,6 @@ pub enum ServerError {
 }
 
 /// A server that is bound to its address and does not answer yet.
-#[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
@@ -126,8 +126,15 @@ impl Server {
             Some(listen) => Some(listen_on(listen, "--probe-listen").await?),
             None => None,
         };
-        let state = RouteState { metrics, probes, access: Arc::new(access) };
+        let state = RouteState { metrics, probes, access: Arc::new(access), pages: None };
         Ok(Self { listener, address, probe_listener, certificates, reload, state })
+    }
+
+    /// Serves these pages as well.
+    #[must_use]
+    pub fn with_pages(mut self, pages: Pages) -> Self {
+        self.state.pages = Some(pages);
+        self
     }
 
     /// The address it listens on.

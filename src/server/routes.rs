@@ -13,28 +13,39 @@ use axum::{
 };
 
 use super::{
-    access::{Access, AccessDenied, seconds},
+    access::{Access, AccessDenied, Target, bearer_token, seconds},
     connections::Peer,
+    pages::{self, PageState},
     probes::ProbeState,
 };
-use crate::telemetry::{self, Metrics};
+use crate::{
+    telemetry::{self, Metrics},
+    ui::Pages,
+};
 
-const METRICS: &str = "/metrics";
+const METRICS: Target<'static> = Target { verb: "get", path: "/metrics", grant: "/metrics" };
 
 /// The state of the handlers.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RouteState {
     pub metrics: Metrics,
     pub probes: ProbeState,
     pub access: Arc<Access>,
+    /// None: there are no pages.
+    pub pages: Option<Pages>,
 }
 
 pub fn router(state: RouteState) -> Router {
-    Router::new()
-        .route(METRICS, get(metrics))
+    let router = Router::new()
+        .route(METRICS.path, get(metrics))
         .with_state(state.clone())
         .merge(probe_routes(state.probes))
-        .layer(middleware::from_fn(guard))
+        .layer(middleware::from_fn(guard));
+    match state.pages {
+        // They have headers of their own, and a form.
+        Some(pages) => router.merge(pages::router(PageState { pages, access: state.access })),
+        None => router,
+    }
 }
 
 /// The routes of the kubelet's probes, and nothing else.
@@ -52,7 +63,7 @@ async fn metrics(
     headers: HeaderMap,
 ) -> Response {
     // HEAD reveals no more than GET, so it needs the same permission.
-    if let Err(denied) = state.access.check(&headers, &peer, "get", METRICS).await {
+    if let Err(denied) = state.access.check(bearer_token(&headers), &peer, METRICS).await {
         return denial(&denied);
     }
     match state.metrics.render() {
@@ -147,7 +158,8 @@ mod tests {
         let probes = ProbeState::new(receiver, move || waits.borrow().clone());
         let access = Arc::new(Access::Open);
         let metrics = Metrics::new().unwrap();
-        let router = router(RouteState { metrics, probes, access }).layer(Extension(Peer::alone()));
+        let state = RouteState { metrics, probes, access, pages: None };
+        let router = router(state).layer(Extension(Peer::alone()));
         Bench { evaluated, waiting, router }
     }
 

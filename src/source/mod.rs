@@ -6,6 +6,7 @@
 pub(crate) mod api_server;
 pub(crate) mod discovery;
 pub(crate) mod event;
+pub(crate) mod held;
 pub(crate) mod identity;
 pub(crate) mod listwatch;
 pub(crate) mod live;

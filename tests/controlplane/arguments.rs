@@ -31,7 +31,7 @@ impl Arguments<'_> {
         arguments
     }
 
-    /// `extra` comes last: of a flag given twice, the API server takes the last.
+    /// `extra` replaces a flag of ours of the same name: some flags add up when given twice.
     pub fn api_server(&self, service_accounts: bool, extra: &[String]) -> Vec<String> {
         let mut arguments = self.lines(&[
             "--bind-address=127.0.0.1",
@@ -57,6 +57,8 @@ impl Arguments<'_> {
             // Nobody makes the `default` ServiceAccounts, without which no Pod is admitted.
             arguments.push("--disable-admission-plugins=ServiceAccount".to_owned());
         }
+        let name = |line: &str| line.split('=').next().map(str::to_owned);
+        arguments.retain(|line| extra.iter().all(|other| name(other) != name(line)));
         arguments.extend(extra.iter().map(|line| line.replace("{dir}", self.dir)));
         arguments
     }

@@ -69,7 +69,7 @@ pub fn tool(name: &str) -> Option<PathBuf> {
     let found =
         std::env::split_paths(&path).map(|folder| folder.join(name)).find(|one| one.is_file());
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "{name} is not installed, and CI must have it");
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "CI needs {name} in PATH");
         eprintln!("skipped: {name} is not installed");
     }
     found

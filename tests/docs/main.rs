@@ -2,14 +2,16 @@
 //!
 //! Every block of commands (`sh`, `console`) of every page is run in order, in a folder of its own with
 //! `config`, `crds` and the like, with `comptroller` and `kubectl` in PATH; what a `console` block shows
-//! after a command must be in its output. A comment before a block says what can't be seen in it:
+//! after a command must be in its output. A comment before a block says what can't be seen in it
+//! (blocks that only build this repository, by `make` or `cargo`, need none):
 //!
-//! - `<!-- docs: skip REASON -->`: it can't run here, and why.
+//! - `<!-- docs: skip REASON -->`: it can't run here, and why. Then its options must exist all the same.
 //! - `<!-- docs: file NAME -->`: it is written to this file, whatever its language.
 //! - `<!-- docs: exit CODE -->`: its last command ends with this code.
 //! - `<!-- docs: run ... -->`: commands that the reader does not see, such as what brings about a finding.
 //! - `<!-- docs: needs cluster -->` or `needs operator`, anywhere on the page: it runs against a control
-//!   plane, in the second case with the operator, the policies of `config/admission`, and its log in `LOG` and its key in `FILE`.
+//!   plane, in the second case with the operator and the policies of `config/admission`; its log is `LOG`, and
+//!   the key of the log is `FILE`.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,6 +23,7 @@
 #[path = "../controlplane/mod.rs"]
 mod controlplane;
 mod links;
+mod options;
 mod page;
 #[allow(dead_code, reason = "the pages need a part of it")]
 #[path = "../operator/process.rs"]
@@ -29,7 +32,9 @@ mod sandbox;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use controlplane::ControlPlane;
 use page::Page;
+use process::install_crds;
 use sandbox::Sandbox;
 
 fn repository() -> &'static Path {
@@ -75,6 +80,7 @@ pages! {
     performance: "docs/performance.md",
     self_assessment: "docs/security-self-assessment.md",
     testing: "docs/testing.md",
+    ui: "docs/ui.md",
     write_a_control: "docs/write-a-control.md",
 }
 
@@ -96,10 +102,55 @@ fn existing() -> BTreeSet<String> {
     found
 }
 
-#[test]
-fn every_page_is_run() {
-    let listed: BTreeSet<String> = PAGES.iter().map(|path| (*path).to_owned()).collect();
-    assert_eq!(listed, existing(), "a page is missing in tests/docs/main.rs, or is gone");
+/// Pages without a test of their own.
+#[tokio::test]
+async fn every_other_page() {
+    let all = existing();
+    for path in all.iter().filter(|path| !PAGES.contains(&path.as_str())) {
+        run(path).await;
+    }
+    assert!(PAGES.iter().all(|path| all.contains(*path)), "a page is gone");
+}
+
+/// Runbooks are for a cluster in trouble, which is not at hand.
+#[tokio::test]
+async fn commands_of_runbooks_exist() {
+    let sandbox = Sandbox::new(page::Needs::Nothing).await;
+    let mut count = 0;
+    for entry in fs::read_dir(repository().join("docs/runbooks")).unwrap() {
+        let path = format!("docs/runbooks/{}", entry.unwrap().file_name().to_str().unwrap());
+        for step in Page::unrun(&path) {
+            sandbox.run(&path, &step);
+            count += 1;
+        }
+    }
+    assert!(count > 10, "only {count} blocks");
+}
+
+/// The resources on a page are written to be copied.
+#[tokio::test]
+async fn every_resource_of_ours_is_accepted() {
+    let plane = ControlPlane::builder().start().await.unwrap();
+    plane.keep_logs_on_panic();
+    install_crds(&plane).await;
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for path in existing() {
+        for (line, text) in Page::read(&path).yaml {
+            let whole = ["apiVersion: comptroller.dev/", "\nmetadata:", "\nspec:"];
+            if !whole.iter().all(|part| text.contains(part)) {
+                continue;
+            }
+            count += 1;
+            let arguments = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
+            let output = plane.kubectl_with_input("admin", &arguments, &text).await.unwrap();
+            if !output.status.success() {
+                wrong.push(format!("{path}:{line}: {}", String::from_utf8_lossy(&output.stderr)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count > 15, "only {count} resources");
 }
 
 /// Words in backticks in the last column of the tables of the migration.
@@ -126,6 +177,11 @@ fn what_findings_are_mapped_to_exists() {
 
 #[test]
 fn every_link_leads_somewhere() {
-    let wrong: Vec<String> = existing().iter().flat_map(|path| links::broken(path)).collect();
+    let mut pages = existing();
+    for entry in fs::read_dir(repository().join("docs/runbooks")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        pages.insert(format!("docs/runbooks/{name}"));
+    }
+    let wrong: Vec<String> = pages.iter().flat_map(|path| links::broken(path)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -18,6 +18,8 @@ pub enum Needs {
 pub struct Page {
     pub needs: Needs,
     pub steps: Vec<Step>,
+    /// Every block of YAML, with its line, whether or not a step writes it.
+    pub yaml: Vec<(usize, String)>,
 }
 
 /// A block.
@@ -34,6 +36,8 @@ pub enum Action {
     Run { script: String, exit: i32, shown: Vec<String> },
     /// A file that the reader writes.
     Write { name: String, text: String },
+    /// Commands that can't run here: they are read only.
+    Read { script: String },
 }
 
 /// What a comment says of the block after it.
@@ -45,6 +49,15 @@ struct Marks {
 }
 
 impl Page {
+    /// The blocks of a page that is not for this sandbox, all to be read only.
+    pub fn unrun(path: &str) -> Vec<Step> {
+        let read = |step: Step| match step.action {
+            Action::Run { script, .. } => Step { line: step.line, action: Action::Read { script } },
+            _ => step,
+        };
+        Self::read(path).steps.into_iter().map(read).collect()
+    }
+
     pub fn read(path: &str) -> Self {
         let text = fs::read_to_string(repository().join(path)).unwrap();
         Self::parse(path, &text)
@@ -107,7 +120,14 @@ impl Page {
     }
 
     fn block(&mut self, line: usize, language: &str, body: &str, marks: Marks) {
-        if marks.skip {
+        if language == "yaml" {
+            self.yaml.push((line, body.to_owned()));
+        }
+        if marks.skip || is_of_the_repository(body) {
+            let script = body.to_owned();
+            if matches!(language, "sh" | "bash") {
+                self.steps.push(Step { line, action: Action::Read { script } });
+            }
             return;
         }
         if let Some(name) = marks.file {
@@ -150,6 +170,30 @@ impl Page {
             let exit = if number == last { exit } else { 0 };
             self.steps.push(Step { line, action: Action::Run { script, exit, shown } });
         }
+    }
+}
+
+/// Whether a block only builds and tests this repository, which takes long and is done anyway.
+fn is_of_the_repository(script: &str) -> bool {
+    let script = script.replace("\\\n", " ");
+    let mut commands = script.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
+    let is_build = |command: &str| {
+        let is_variable = |word: &&str| word.contains('=') && !word.starts_with('-');
+        let program = command.split_whitespace().find(|word| !is_variable(word));
+        program.is_some_and(|program| ["make", "cargo"].contains(&program))
+    };
+    commands.peek().is_some() && commands.all(is_build)
+}
+
+#[test]
+fn builds_of_the_repository_are_told_from_what_a_reader_runs() {
+    for (script, expected) in [
+        ("make test\nCI=true cargo test --test a\n", true),
+        ("make image\nskopeo copy a b\n", false),
+        ("comptroller scan .\n", false),
+        ("", false),
+    ] {
+        assert_eq!(is_of_the_repository(script), expected, "{script}");
     }
 }
 
@@ -201,6 +245,7 @@ ignored: true
             Action::Write { name: "a.yaml".to_owned(), text: "kind: A\n".to_owned() },
             run("setup 1\nsetup 2", 0, &[]),
             run("one \\\n  two\n", 0, &[]),
+            Action::Read { script: "never\n".to_owned() },
             run("first \\\n    more", 0, &["out 1"]),
             run("second", 1, &["...", "out 2"]),
         ]

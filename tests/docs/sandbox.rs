@@ -10,23 +10,25 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    controlplane::{self, ControlPlane},
+    controlplane::{self, ControlPlane, wait},
+    options,
     page::{Action, Needs, Step},
-    process::{Bench, kubectl},
+    process::{Bench, LIMIT, kubectl},
     repository,
 };
 
 /// What a reader has of a checkout.
 const CHECKOUT: [&str; 5] = ["config", "crds", "charts", "docs", "examples"];
 
-/// How long a command may take.
-const LIMIT: &str = "180";
+/// How long a command may take, in seconds.
+const COMMAND_LIMIT: &str = "180";
 
 /// A folder, and a control plane if the page needs one.
 pub struct Sandbox {
     folder: TempDir,
     kubeconfig: Option<PathBuf>,
-    _bench: Option<Bench>,
+    #[allow(dead_code, reason = "the control plane ends with it")]
+    bench: Option<Bench>,
 }
 
 impl Sandbox {
@@ -49,7 +51,7 @@ impl Sandbox {
         if tool.is_absolute() {
             symlink(tool, bin.join("kubectl")).unwrap();
         }
-        let mut sandbox = Self { folder, kubeconfig: None, _bench: None };
+        let mut sandbox = Self { folder, kubeconfig: None, bench: None };
         if needs >= Needs::Cluster {
             let plane = ControlPlane::builder().start().await.unwrap();
             plane.keep_logs_on_panic();
@@ -58,7 +60,7 @@ impl Sandbox {
                 Needs::Operator => sandbox.operator(plane).await,
                 Needs::Cluster | Needs::Nothing => Bench::bare(plane),
             };
-            sandbox._bench = Some(bench);
+            sandbox.bench = Some(bench);
         }
         sandbox
     }
@@ -72,8 +74,11 @@ impl Sandbox {
         let log = self.work().join("LOG");
         let arguments = ["--evidence", log.to_str().unwrap()];
         bench.start_operator_as(bench.plane.kubeconfig("admin"), &arguments).await;
-        let mut keys = fs::read_dir(bench.plane.dir().join("keys")).unwrap();
-        symlink(keys.next().unwrap().unwrap().path(), self.work().join("FILE")).unwrap();
+        let keys = bench.plane.dir().join("keys");
+        let key = wait::until("the log has a key", LIMIT, async || {
+            fs::read_dir(&keys).ok()?.next()?.ok().map(|entry| entry.path())
+        });
+        symlink(key.await.unwrap(), self.work().join("FILE")).unwrap();
         bench
     }
 
@@ -90,6 +95,13 @@ impl Sandbox {
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
                 fs::write(path, text).unwrap();
             }
+            Action::Read { script } => {
+                let parsed = Command::new("bash").args(["-n", "-c", script]).output().unwrap();
+                let said = String::from_utf8_lossy(&parsed.stderr);
+                assert!(parsed.status.success(), "{place}: {said}");
+                let unknown = options::unknown(script);
+                assert!(unknown.is_empty(), "{place}: {unknown:?}");
+            }
             Action::Run { script, exit, shown } => {
                 let (code, output) = self.shell(script);
                 assert_eq!(code, Some(*exit), "{place}:\n{script}\n{output}");
@@ -105,7 +117,14 @@ impl Sandbox {
         let bin = self.folder.path().join("bin");
         let mut command = Command::new("timeout");
         command
-            .args([LIMIT, "bash", "-euo", "pipefail", "-c", &format!("exec 2>&1\n{script}")])
+            .args([
+                COMMAND_LIMIT,
+                "bash",
+                "-euo",
+                "pipefail",
+                "-c",
+                &format!("exec 2>&1\n{script}"),
+            ])
             .current_dir(self.work())
             .env("PATH", format!("{}:{path}", bin.display()))
             .env("HOME", self.folder.path().join("home"))

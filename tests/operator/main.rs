@@ -21,6 +21,7 @@ mod cosigning;
 mod evidence;
 mod inventory;
 mod log;
+mod other_engines;
 mod outage;
 mod passing;
 mod periods;

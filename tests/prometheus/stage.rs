@@ -124,9 +124,12 @@ impl Stage {
         self.bench.apply(&objects::all()).await;
         self.fires(ALERTS).await;
         let firing = self.prometheus.firing().await;
-        let labels: Vec<String> = firing.iter().map(|alert| alert["labels"].to_string()).collect();
-        let different: BTreeSet<&String> = labels.iter().collect();
-        assert_eq!(labels.len(), different.len(), "two replicas, and no alert twice");
+        for alert in &firing {
+            // What a replica is called must tell no two alerts apart, or each would ring for itself.
+            for replica in ["pod", "instance"] {
+                assert!(alert["labels"].get(replica).is_none(), "{alert}");
+            }
+        }
         let about = |control: &str| {
             let about = firing.iter().filter(move |alert| alert["labels"]["control"] == control);
             about.map(|alert| alert["labels"].clone()).collect::<Vec<_>>()
@@ -268,8 +271,8 @@ impl Stage {
         for count in 1..=3 {
             self.leader.start(&self.deployment);
             self.until(&format!("{starts} >= {count}")).await;
-            // Two starts within one second look like one.
-            self.until(&format!("time() - {started} > 1")).await;
+            // Starts are told in whole seconds, of a clock that may be a second off.
+            self.until(&format!("time() - {started} > 3")).await;
             self.leader.kill();
         }
         self.fires(ALERTS).await;

@@ -1,5 +1,7 @@
 //! A bucket that fails: what of Amazon's S3 the evidence log uses, served from memory.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -14,6 +16,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, Method, Response, StatusCode, Uri, header},
 };
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use futures::stream;
 use tokio::task::JoinHandle;
@@ -65,14 +68,24 @@ pub struct Bucket {
 
 impl Bucket {
     pub async fn start() -> Self {
+        Self::listen("127.0.0.1:0").await
+    }
+
+    /// Serves at an address and port, such as one that pods reach.
+    pub async fn listen(address: &str) -> Self {
         let store: Arc<Mutex<Store>> = Arc::default();
         let router = Router::new().fallback(serve).with_state(Arc::clone(&store));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let task = tokio::spawn(async move {
             let _ = axum::serve(listener, router).await;
         });
         Self { store, url, task }
+    }
+
+    /// `http://ADDRESS:PORT`.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// What the operator needs to find it, as Amazon's own tools call it.
@@ -109,6 +122,14 @@ impl Bucket {
             std::fs::write(path, bytes).unwrap();
         }
     }
+}
+
+/// A key that signs logs, as `openssl genpkey -algorithm ed25519` writes it.
+pub fn signing_key() -> String {
+    let mut der = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".to_vec();
+    der.extend([7; 32]);
+    let text = BASE64_STANDARD.encode(der);
+    format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
 }
 
 impl Drop for Bucket {

@@ -7,12 +7,11 @@ use std::{
 };
 
 use axum::http::Method;
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use comptroller_core::api::State;
 use futures::{StreamExt as _, stream};
 
 use crate::{
-    bucket::{Bucket, Fault, Rule},
+    bucket::{Bucket, Fault, Rule, signing_key},
     case::Case,
     history::History,
     invariants::Finding,
@@ -163,13 +162,8 @@ fn save(case: &Case<'_>, bucket: &Bucket, name: &str) -> PathBuf {
     folder
 }
 
-/// A key as `openssl genpkey -algorithm ed25519` writes it.
 fn write_key(path: &std::path::Path) {
-    let mut der = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".to_vec();
-    der.extend([7; 32]);
-    let text = BASE64_STANDARD.encode(der);
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n");
-    std::fs::write(path, pem).unwrap();
+    std::fs::write(path, signing_key()).unwrap();
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

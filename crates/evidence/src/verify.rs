@@ -181,13 +181,19 @@ pub(crate) async fn open_to_verify(
     };
     // The key given would decide anyway, but a key that was exchanged is worth saying by itself.
     let has_key = key.is_some() || beside.is_some();
-    let opened = LogReader::open(Arc::clone(&store), key.clone().or(beside.clone())).await;
+    let mut opened = LogReader::open(Arc::clone(&store), key.clone().or(beside.clone())).await;
     if let (Some(key), Some(beside)) = (&key, &beside)
         && key != beside
-        // One that was replaced in the log leads to the other.
-        && !opened.as_ref().is_ok_and(|log| log.key() == beside && log.has_key(key.as_str()))
     {
-        return Err(bad(VERIFIER_KEY, &format!("it is {beside}, and the key given is {key}")));
+        // A key that was replaced in the log leads to the one beside it. Right after a rotation both sign
+        // the checkpoint: then the old one opens it as well, and the new one says where it came from.
+        let leads = |log: &LogReader| log.key() == beside && log.has_key(key.as_str());
+        if opened.as_ref().is_ok_and(|log| log.key() == key) {
+            opened = LogReader::open(Arc::clone(&store), Some(beside.clone())).await;
+        }
+        if !opened.as_ref().is_ok_and(leads) {
+            return Err(bad(VERIFIER_KEY, &format!("it is {beside}, and the key given is {key}")));
+        }
     }
     match opened {
         Err(LogError::NoLog(_)) if store.get(CHECKPOINT).await.is_ok_and(|it| it.is_some()) => {

@@ -16,8 +16,19 @@ use comptroller_evidence::{
 use comptroller_vocabulary::canonical::{self, CanonicalError};
 
 /// Variants and fields of facts that hold sentences.
-const PROSE: [&str; 7] =
-    ["Malformed", "NotReady", "Unavailable", "Unknown", "invalid", "summary", "unresolved"];
+const PROSE: [&str; 11] = [
+    "Malformed",
+    "NotReady",
+    "Unavailable",
+    "Undecided",
+    "Unhealthy",
+    "Unknown",
+    "invalid",
+    "message",
+    "problem",
+    "summary",
+    "unresolved",
+];
 
 /// Writes facts without people.
 #[derive(Clone)]
@@ -174,7 +185,7 @@ fn may_be_impersonated(rule: &Fields<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use comptroller_core::inventory::{Catalog, CelResult, Interner, Inventory, Projector};
+    use comptroller_core::inventory::{Catalog, Interner, Inventory, ProgramResult, Projector};
     use comptroller_evidence::key::SigningKey;
     use serde_json::{Value, json};
 
@@ -191,8 +202,8 @@ mod tests {
         let projected = projector.project(object).unwrap();
         let kind = Inventory::default().kind(&resource);
         let (namespace, name) = (projected.namespace, projected.name);
-        let (uid, facts, cel) = (projected.uid, projected.facts, projected.cel);
-        Object { kind, namespace, name, uid, facts, cel }
+        let (uid, facts, results) = (projected.uid, projected.facts, projected.results);
+        Object { kind, namespace, name, uid, facts, results }
     }
 
     #[test]
@@ -239,7 +250,7 @@ mod tests {
             }}},
         });
         let web = Object {
-            cel: [CelResult::Pass, CelResult::NotMatched].into(),
+            results: [ProgramResult::Pass, ProgramResult::NotMatched].into(),
             ..object("apps", "Deployment", &web)
         };
         let programs = [ProgramId(9), ProgramId(3)];
@@ -285,15 +296,28 @@ mod tests {
         let text = writer().line(&role, &[]).unwrap();
         assert!(!text.contains("jane") && text.contains(r#""names":["sam"]"#), "{text}");
         let pod = Object {
-            cel: [
-                CelResult::Fail([(0, "sam made it".into())].into()),
-                CelResult::Unknown("ask jane@corp".into()),
+            results: [
+                ProgramResult::Fail([(0, "sam made it".into())].into()),
+                ProgramResult::Unknown("ask jane@corp".into()),
             ]
             .into(),
             ..object("", "ConfigMap", &json!({"metadata": {"name": "sam", "namespace": "a"}}))
         };
         let text = writer().line(&pod, &[ProgramId(1), ProgramId(2)]).unwrap();
         assert!(!text.contains("jane") && !text.contains("sam made"), "{text}");
+        let results = serde_json::from_value(json!([
+            {"Presence": {"health": {"Unhealthy": "jane@corp stopped it"}, "at": null}},
+            {"Results": {"entries": [{
+                "resource": {"apiVersion": "v1", "kind": "Pod", "namespace": "a", "name": "b"},
+                "uid": null, "engine": "kyverno", "judged": 1, "dated": null, "more": 0,
+                "rows": [{"rule": "p/r", "fails": true, "severity": "High", "message": "made by jane@corp"}],
+                "problem": "jane@corp wrote it",
+            }]}},
+        ]))
+        .unwrap();
+        let reported = Object { results, ..pod.clone() };
+        let text = writer().line(&reported, &[ProgramId(1), ProgramId(2)]).unwrap();
+        assert!(!text.contains("jane") && text.contains("p/r"), "{text}");
         assert!(text.contains(r#""name":"sam""#), "{text}");
     }
 }

@@ -20,11 +20,12 @@ mod model;
 pub mod period;
 pub mod policy_report;
 mod sarif;
-pub mod scan_reports;
+mod scan_reports;
 pub mod spreadsheet;
 mod standing;
 mod table;
 mod text;
+pub mod yaml;
 
 #[cfg(test)]
 mod tests;

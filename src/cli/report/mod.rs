@@ -20,7 +20,7 @@ use crate::cli::{
     cluster::ClusterArgs,
     format_parser::format_parser,
 };
-use comptroller_core::api::criteria::Category;
+use comptroller_core::api::{AuditPeriod, criteria::Category};
 use comptroller_evidence::{
     key::VerifierKey,
     log::LogReader,
@@ -121,9 +121,54 @@ pub fn run(args: &ReportArgs) -> Result<u8, Box<dyn std::error::Error>> {
 }
 
 /// A rendered report, and how it contradicts the `AuditPeriod`; None if it does not.
-struct MadeReport {
-    rendered: Rendered,
-    mismatch: Option<String>,
+#[derive(Debug)]
+pub(crate) struct MadeReport {
+    pub rendered: Rendered,
+    pub mismatch: Option<String>,
+}
+
+/// The report of a period that is at hand, with all else as the command has it by default.
+#[derive(Debug)]
+pub(crate) struct PeriodReportRequest<'a> {
+    pub period: &'a AuditPeriod,
+    /// Where the evidence log is.
+    pub evidence: &'a str,
+    /// As `--key` has it.
+    pub key: Option<String>,
+    /// As `--policy` has it.
+    pub policy: Option<PathBuf>,
+    pub format: &'static PeriodFormat,
+    /// Who asks for it, and who says so.
+    pub run_by: String,
+}
+
+impl PeriodReportRequest<'_> {
+    /// Makes the report; the error says what to do.
+    pub async fn make(self) -> Result<MadeReport, String> {
+        let request = ReportRequest::of_period(self.period, self.run_by)
+            .map_err(|error| error.to_string())?;
+        let args = ReportArgs {
+            period: Some(request.name.clone()),
+            evidence: self.evidence.to_owned(),
+            format: self.format,
+            output: None,
+            filename: None,
+            from: None,
+            to: None,
+            as_of: None,
+            categories: Vec::new(),
+            minimum_observation: None,
+            deviation_rule: None,
+            key: self.key,
+            since: None,
+            policy: self.policy,
+            log_size: None,
+            seed: None,
+            sizes: SampleTable::default(),
+            cluster: ClusterArgs::default(),
+        };
+        made(&args, request, Timestamp::now()).await.map_err(|error| error.to_string())
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -132,6 +177,15 @@ async fn make(args: &ReportArgs) -> Result<MadeReport, Box<dyn std::error::Error
     // Reading a long log takes time, so mistakes about the output are reported first.
     output::check(args.format, args.output.as_deref())?;
     let request = ReportRequest::find(args).await?;
+    made(args, request, now).await
+}
+
+/// Makes the report that was asked for.
+async fn made(
+    args: &ReportArgs,
+    request: ReportRequest,
+    now: Timestamp,
+) -> Result<MadeReport, Box<dyn std::error::Error>> {
     request.refuse_future(now)?;
     let (reader, checked) = open(args, &request).await?;
     let mut fold = PeriodFold::new(request.span, &request.categories)

@@ -104,11 +104,15 @@ impl ReportRequest {
             ReportRequestError::Get { name: name.clone(), error: Box::new(error) }
         })?;
         let user = cluster_user(&client).await.unwrap_or_else(local_user);
-        let uid = period.metadata.uid;
-        Ok(Self {
-            uid,
-            ..Self::of(name, &period.spec, Some(period.status.unwrap_or_default()), user)?
-        })
+        Self::of_period(&period, user)
+    }
+
+    /// The request for a period of the cluster.
+    pub fn of_period(period: &AuditPeriod, run_by: String) -> Result<Self, ReportRequestError> {
+        let name = period.metadata.name.clone().unwrap_or_default();
+        let status = period.status.clone().unwrap_or_default();
+        let uid = period.metadata.uid.clone();
+        Ok(Self { uid, ..Self::of(name, &period.spec, Some(status), run_by)? })
     }
 
     /// Refuses a time that is yet to come.

@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+/// The longest time between two looks of a standby at the lease. A leader that stops in order releases
+/// the lease, and this is what is left of its outage: a request every half second is cheaper than that.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// The durations of an election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
@@ -62,9 +66,14 @@ impl Timing {
         self.renew
     }
 
-    /// The time between two attempts.
+    /// The time between two attempts of a leader, or after one that failed.
     pub fn retry(self) -> Duration {
         self.retry
+    }
+
+    /// The time between two looks of a standby at a lease that another candidate holds.
+    pub fn look(self) -> Duration {
+        self.retry.min(LOOK)
     }
 }
 
@@ -209,6 +218,16 @@ impl Candidate {
         self.leads_until = Some(sent + self.timing.renew);
     }
 
+    /// How long to wait after an attempt; `answered` is whether the API server answered it. Where it
+    /// does not, looking more often only adds to its load.
+    pub fn pause(&self, answered: bool, now: Instant) -> Duration {
+        if answered && self.leads_until(now).is_none() {
+            self.timing.look()
+        } else {
+            self.timing.retry()
+        }
+    }
+
     pub fn resign(&mut self) {
         self.leads_until = None;
     }
@@ -266,6 +285,22 @@ mod tests {
             let action = decide("me", record.as_ref(), observed, now);
             assert_eq!(action, expected, "{record:?} after {seconds} s");
         }
+    }
+
+    #[test]
+    fn a_standby_looks_often_and_a_leader_renews_rarely() {
+        let now = Instant::now();
+        let mut candidate = candidate();
+        candidate.observe(Some(("1".to_owned(), record(Some("other")))), now);
+        assert_eq!(candidate.pause(true, now), SECOND / 2);
+        assert_eq!(candidate.pause(false, now), 2 * SECOND);
+        candidate.observe(Some(("2".to_owned(), record(None))), now);
+        candidate.claimed(now);
+        assert_eq!(candidate.pause(true, now), 2 * SECOND);
+        assert_eq!(candidate.pause(false, now), 2 * SECOND);
+        // Shorter attempts stay as short as they were asked to be.
+        let quick = Timing::new(3 * SECOND, 2 * SECOND, SECOND / 5).unwrap();
+        assert_eq!(quick.look(), SECOND / 5);
     }
 
     #[test]

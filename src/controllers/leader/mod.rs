@@ -163,7 +163,7 @@ impl LeaderElector {
         self.report(outcome.unwrap_or(Err(AttemptError::Late)));
         self.publish();
         let now = Instant::now();
-        let next = now + timing.retry();
+        let next = now + self.candidate.pause(!self.failing, now);
         // The deadline may come before the next attempt, and must not pass unnoticed.
         if let Some(until) = self.candidate.leads_until(now).filter(|until| *until < next) {
             sleep_until(until.into()).await;

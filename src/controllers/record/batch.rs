@@ -131,9 +131,10 @@ impl RecordStage {
                 (engine.wrong(&name, now.time), engine.lapsed(&name, now.time))
             };
             let Lapsed { over, gone } = lapsed;
-            let lists = self.findings.keeps_findings().then(|| {
-                FindingLists::new(findings.clone(), engine.undecided(&name, now.time))
-            });
+            let lists = self
+                .findings
+                .keeps_findings()
+                .then(|| FindingLists::new(findings.clone(), engine.undecided(&name, now.time)));
             let (population, population_version) =
                 self.population(engine, &name, &verdict, now.time, &mut digests);
             let lists_population = population.list_due;

@@ -190,11 +190,8 @@ impl PolicyReports {
                 return Next::Change(COMPARE);
             }
         };
-        let withheld = held.as_ref().map(|(reason, why, since)| Withheld {
-            reason,
-            why,
-            since: *since,
-        });
+        let withheld =
+            held.as_ref().map(|(reason, why, since)| Withheld { reason, why, since: *since });
         match self.bring_in_line(&snapshot, withheld.as_ref()).await {
             Ok(Progress::Done) => {
                 self.failures = 0;

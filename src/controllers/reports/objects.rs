@@ -96,9 +96,10 @@ impl ApiObjects {
             Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(None),
             listed => listed?,
         };
-        let owners = listed.items.into_iter().filter_map(|role| {
-            Some(Owner { name: role.name_any(), uid: role.metadata.uid? })
-        });
+        let owners = listed
+            .items
+            .into_iter()
+            .filter_map(|role| Some(Owner { name: role.name_any(), uid: role.metadata.uid? }));
         // Which of several does not matter, as long as it is always the same.
         Ok(owners.min_by(|a, b| a.name.cmp(&b.name)))
     }
@@ -117,11 +118,8 @@ impl ApiObjects {
                     page => page?,
                 };
                 for object in page.items.iter().filter(|object| is_own_name(&object.name_any())) {
-                    let id = ReportId {
-                        api,
-                        namespace: object.namespace(),
-                        name: object.name_any(),
-                    };
+                    let id =
+                        ReportId { api, namespace: object.namespace(), name: object.name_any() };
                     let digest = object.annotations().get(DIGEST).cloned();
                     reports.push((id, KnownReport { digest }));
                 }

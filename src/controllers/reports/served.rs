@@ -21,9 +21,10 @@ impl ServedApis {
                 served.is_some_and(|served| served.versions.iter().any(|it| it == kind.version))
             };
             let group = api.kind(true).group;
-            let is_silent = catalog.unreachable_groups.iter().any(|known| {
-                known == group || known.split('/').next() == Some(group)
-            });
+            let is_silent = catalog
+                .unreachable_groups
+                .iter()
+                .any(|known| known == group || known.split('/').next() == Some(group));
             if is_silent { before.has(api) } else { is_served(true) && is_served(false) }
         };
         Self {
@@ -67,8 +68,10 @@ mod tests {
     fn an_api_counts_with_both_kinds_in_our_version_and_stays_while_it_is_silent() {
         let none = ServedApis::default();
         let open = ServedApis { open_reports: true, policy_report: false };
-        let kinds =
-            [("openreports.io", "v1alpha1", "Report"), ("openreports.io", "v1alpha1", "ClusterReport")];
+        let kinds = [
+            ("openreports.io", "v1alpha1", "Report"),
+            ("openreports.io", "v1alpha1", "ClusterReport"),
+        ];
         assert_eq!(ServedApis::by(&served(&kinds), none), open);
         assert_eq!(ServedApis::by(&served(&kinds[..1]), none), none);
         let newer = kinds.map(|(group, _, kind)| (group, "v1", kind));

@@ -6,7 +6,9 @@ pub(crate) mod cel;
 pub(crate) mod encryption;
 pub(crate) mod guards;
 pub(crate) mod pod_security;
+pub(crate) mod presence;
 pub(crate) mod rbac;
+pub(crate) mod results;
 pub(crate) mod workload;
 
 pub use attestation::{AttestationTest, Attesters, RequiredPart};
@@ -19,7 +21,9 @@ pub use encryption::{
 pub use guards::GuardsTest;
 use kube_derive::KubeSchema;
 pub use pod_security::{PodSecurityLevel, PodSecurityTest};
+pub use presence::{PresencePlace, PresenceTest, PresentResource, WhenUnhealthy};
 pub use rbac::{AccessRule, AllowedSubject, RbacTest, SubjectKind};
+pub use results::{ReportKind, RequiredResults, RequiredSubject, ResultsTest, WarningResults};
 use serde::{Deserialize, Serialize};
 pub use workload::{Requirement, WorkloadTest};
 
@@ -56,6 +60,14 @@ macro_rules! with_tests {
             Cel = "cel" =>
                 /// What CEL expressions say about resources, in the form of a `ValidatingAdmissionPolicy`.
                 cel: CelTest,
+            /// What exists and is healthy.
+            Presence = "presence" =>
+                /// Which resources must exist and be healthy, in the cluster or in each namespace.
+                presence: PresenceTest,
+            /// What other engines found.
+            Results = "results" =>
+                /// What the reports of other engines say, such as those of Kyverno, Kubewarden and Trivy.
+                results: ResultsTest,
             /// Whether records are bound to their authors.
             Guards = "guards" =>
                 /// Whether the admission policies that bind attestations, exceptions and responses to

@@ -5,11 +5,13 @@ use rustc_hash::FxHashSet;
 
 use crate::checks::Item;
 
-/// A set of items. Objects and subjects have dense numbers, so each takes a bit.
+/// A set of items. Objects, subjects and what is reported on have
+/// dense numbers, so each takes a bit.
 #[derive(Debug, Default)]
 pub struct ItemSet {
     objects: FixedBitSet,
     subjects: FixedBitSet,
+    reported: FixedBitSet,
     others: FxHashSet<u32>,
     len: usize,
 }
@@ -25,6 +27,7 @@ impl ItemSet {
         let new = match item {
             Item::Object(slot) => !put(&mut self.objects, slot as usize),
             Item::Subject(id) => !put(&mut self.subjects, id as usize),
+            Item::Reported(id) => !put(&mut self.reported, id as usize),
             Item::Cluster(part) => self.others.insert(part),
         };
         self.len += usize::from(new);
@@ -35,6 +38,7 @@ impl ItemSet {
         let known = match item {
             Item::Object(slot) => take(&mut self.objects, slot as usize),
             Item::Subject(id) => take(&mut self.subjects, id as usize),
+            Item::Reported(id) => take(&mut self.reported, id as usize),
             Item::Cluster(part) => self.others.remove(&part),
         };
         self.len -= usize::from(known);
@@ -45,6 +49,7 @@ impl ItemSet {
         match item {
             Item::Object(slot) => self.objects.contains(slot as usize),
             Item::Subject(id) => self.subjects.contains(id as usize),
+            Item::Reported(id) => self.reported.contains(id as usize),
             Item::Cluster(part) => self.others.contains(&part),
         }
     }
@@ -52,8 +57,10 @@ impl ItemSet {
     /// All of them, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = Item> {
         let objects = self.objects.ones().filter_map(|slot| u32::try_from(slot).ok());
+        let reported = self.reported.ones().filter_map(|id| u32::try_from(id).ok());
         objects
             .map(Item::Object)
+            .chain(reported.map(Item::Reported))
             .chain(self.subjects().map(Item::Subject))
             .chain(self.others.iter().copied().map(Item::Cluster))
     }

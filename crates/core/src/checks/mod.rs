@@ -13,7 +13,9 @@ pub mod guards;
 pub(crate) mod items;
 pub mod limit_counts;
 pub mod pod_security;
+pub mod presence;
 pub mod rbac;
+pub mod results;
 pub mod scope;
 pub mod workload;
 
@@ -24,7 +26,7 @@ use jiff::Timestamp;
 use crate::{
     api::{Occurrence, ResourceRef, Severity, TestSpec, test_spec::with_tests},
     checks::{limit_counts::LimitCounts, scope::ScopeFilter},
-    inventory::{Change, Inventory, Object, ProgramId, Slot},
+    inventory::{Change, Inventory, Object, Program, ProgramId, Slot},
 };
 
 /// What a check judges by itself: the unit of populations, and of what a change can affect.
@@ -34,6 +36,9 @@ pub enum Item {
     Object(Slot),
     /// A subject of the RBAC graph, by its number there.
     Subject(u32),
+    /// What a report of another engine is about, by its number in
+    /// [`ReportIndex`](crate::inventory::reports::ReportIndex). Its object need not be read.
+    Reported(u32),
     /// Something of which the cluster has one, or which is no object; the number tells apart what a
     /// check asks of it, and means something to that check alone.
     Cluster(u32),
@@ -44,8 +49,10 @@ pub enum Item {
 pub enum Dependency {
     /// All objects of a kind, as facts.
     Kind { group: Cow<'static, str>, kind: Cow<'static, str>, need: Need },
-    /// All objects of the kinds that an admission rule selects, judged by a CEL program.
+    /// All objects of the kinds that an admission rule selects, read by a program.
     Program {
+        /// The path of the rule in the control, for messages.
+        at: &'static str,
         /// API groups, or `*`.
         groups: Vec<String>,
         /// API versions, or `*`.
@@ -65,6 +72,12 @@ pub enum Dependency {
         groups: Vec<String>,
         /// Plurals with subresources, or `*`.
         resources: Vec<String>,
+    },
+    /// At least one of these API groups, of which each holds what the check reads.
+    AnyGroup {
+        groups: Vec<&'static str>,
+        /// What to do when none is served, as an imperative.
+        remedy: &'static str,
     },
     /// The metrics of the API server ([`Inventory::api_server`]). Never required: the check itself
     /// says what follows when they can't be read.
@@ -284,8 +297,8 @@ pub(crate) fn visit_changed(change: &Change, visit: &mut dyn FnMut(Item)) {
 #[derive(Debug)]
 pub struct Built {
     pub check: Box<dyn Check>,
-    /// The CEL program to run while objects are projected; None of every test but `cel`.
-    pub program: Option<(ProgramId, std::sync::Arc<comptroller_cel::Program>)>,
+    /// The program to run while objects are projected; None of a test that judges facts alone.
+    pub program: Option<(ProgramId, std::sync::Arc<Program>)>,
 }
 
 impl<C: Check + 'static> From<C> for Built {

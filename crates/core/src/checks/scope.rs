@@ -58,6 +58,17 @@ impl ScopeFilter {
             Facts::Namespace(_) => &object.name,
             _ => &object.namespace,
         };
+        self.leaves_out_resource(kind, &object.namespace, &object.name, place)
+    }
+
+    /// The same for a resource that need not be known; `place` is the namespace that it lies in, or is.
+    pub fn leaves_out_resource(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        place: &str,
+    ) -> bool {
         let is = |given: &Option<String>, own: &str| given.as_deref() == Some(own);
         self.exclusions.iter().any(|entry| {
             // Without a kind the entry names a namespace, and all that is in it.
@@ -65,8 +76,8 @@ impl ScopeFilter {
                 return is(&entry.namespace, place);
             }
             is(&entry.kind, kind)
-                && is(&entry.name, &object.name)
-                && entry.namespace.as_deref().unwrap_or_default() == object.namespace.as_str()
+                && is(&entry.name, name)
+                && entry.namespace.as_deref().unwrap_or_default() == namespace
         })
     }
 

@@ -127,6 +127,10 @@ fn name_of(inventory: &Inventory, item: Item) -> (&str, &str) {
             let namespace = node.subject.namespace().map_or("", |namespace| namespace.as_str());
             (namespace, node.subject.name().as_str())
         }),
+        Item::Reported(id) => inventory
+            .reports
+            .resource(id)
+            .map_or(("", ""), |resource| (resource.namespace.as_str(), resource.name.as_str())),
         Item::Cluster(_) => ("", ""),
     }
 }

@@ -18,7 +18,7 @@ pub fn judge_in_scope(
 ) -> Option<Judgement> {
     let slot = match item {
         Item::Object(slot) => slot,
-        Item::Subject(_) => return check.judge(context, item),
+        Item::Subject(_) | Item::Reported(_) => return check.judge(context, item),
         Item::Cluster(part) => return check.judge_cluster(context, part, limit_counts),
     };
     let object = context.inventory.get(slot)?;

@@ -301,6 +301,13 @@ impl Causes<'_> {
         if self.recent.vanished.contains(&finding.resource) {
             return Ending::plain(FindingEnding::ObjectGone);
         }
+        // That an engine reports no more proves nothing about the resource.
+        if judgement.is_none() && matches!(item, Item::Reported(_)) && self.edited.is_none() {
+            return Ending {
+                kind: None,
+                detail: "no report that counts is about it any more".into(),
+            };
+        }
         match judgement {
             Some(judgement) if !judgement.unknown.is_empty() => Ending::undecided(),
             None if matches!(item, Item::Object(_)) => {

@@ -3,7 +3,7 @@
 use crate::{
     api::ResourceRef,
     checks::{self, Item},
-    inventory::{Inventory, Object, Slot, rbac::Subject},
+    inventory::{Inventory, Object, Slot, rbac::Subject, reports::ReportedResource},
 };
 
 /// An item that was judged, by name.
@@ -28,13 +28,13 @@ pub fn judged(
 ) -> Vec<JudgedItem> {
     let present = items.filter(|item| match item {
         Item::Subject(id) => inventory.rights.subject(*id).is_some(),
-        Item::Object(_) | Item::Cluster(_) => true,
+        Item::Object(_) | Item::Reported(_) | Item::Cluster(_) => true,
     });
     let mut named = |item| {
         let judged = named(inventory, item)?;
         let facts = match item {
             Item::Object(slot) => inventory.get(slot).and_then(|object| digest(slot, object)),
-            Item::Subject(_) | Item::Cluster(_) => None,
+            Item::Subject(_) | Item::Reported(_) | Item::Cluster(_) => None,
         };
         Some(JudgedItem { facts, ..judged })
     };
@@ -46,6 +46,7 @@ pub fn named(inventory: &Inventory, item: Item) -> Option<JudgedItem> {
     match item {
         Item::Object(slot) => object(inventory, inventory.get(slot)?),
         Item::Subject(id) => inventory.rights.last_known(id).map(subject),
+        Item::Reported(id) => inventory.reports.resource(id).map(reported),
         Item::Cluster(part) => Some(cluster(part)),
     }
 }
@@ -66,6 +67,10 @@ fn subject(subject: &Subject) -> JudgedItem {
         name: subject.name().to_string(),
     };
     JudgedItem { resource, uid: None, facts: None }
+}
+
+fn reported(resource: &ReportedResource) -> JudgedItem {
+    JudgedItem { resource: resource.reference(), uid: None, facts: None }
 }
 
 /// An item of the cluster as a whole, by its number within the check.

@@ -29,15 +29,16 @@ pub fn assess(reads: &[Dependency], inventory: &Inventory, catalog: &Catalog) ->
             Dependency::Kind { group, kind, need } => {
                 assess_kind(group, kind, *need, inventory, catalog)
             }
-            Dependency::Program { groups, versions, resources, program, need } => {
+            Dependency::Program { at, groups, versions, resources, program, need } => {
                 unreachable_group(groups, catalog).unwrap_or_else(|| {
                     let types = matching_types(catalog, groups, versions, resources);
                     if types.is_empty() && *need == Need::Optional && absent(groups, catalog) {
                         return Readiness::Ready;
                     }
-                    assess_program(&types, versions, resources, *program, inventory)
+                    assess_program(at, &types, versions, resources, *program, inventory)
                 })
             }
+            Dependency::AnyGroup { groups, remedy } => assess_any(groups, remedy, catalog),
             Dependency::ApiServer if inventory.api_server == ApiServer::Pending => {
                 Readiness::Pending
             }
@@ -145,6 +146,17 @@ fn assess_availability(
     }
 }
 
+/// Whether one of these groups is served. While one does not answer it may be the one.
+fn assess_any(groups: &[&str], remedy: &str, catalog: &Catalog) -> Readiness {
+    if catalog.iter().any(|row| groups.contains(&row.resource.group.as_str())) {
+        return Readiness::Ready;
+    }
+    Readiness::Blocked(
+        Reason::KindNotServed,
+        format!("the cluster does not serve {}: {remedy}", groups.join(" or ")),
+    )
+}
+
 /// How many of the kinds that controls need can't be read, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnreadableKinds {
@@ -193,6 +205,7 @@ fn absent(groups: &[String], catalog: &Catalog) -> bool {
 }
 
 fn assess_program(
+    at: &str,
     types: &[ResourceType],
     versions: &[String],
     named: &[String],
@@ -203,7 +216,7 @@ fn assess_program(
         return Readiness::Blocked(
             Reason::KindNotServed,
             format!(
-                "the cluster serves none of {}: install the CRD, or correct spec.test.cel.resources",
+                "the cluster serves none of {}: install the CRD, or correct {at}",
                 named.join(", ")
             ),
         );
@@ -213,7 +226,7 @@ fn assess_program(
         return Readiness::Blocked(
             Reason::InvalidSpec,
             format!(
-                "spec.test.cel.resources: matches {} kinds, more than {MAX_KINDS}; name the resources instead of *",
+                "{at}: matches {} kinds, more than {MAX_KINDS}; name the resources instead of *",
                 types.len()
             ),
         );
@@ -231,7 +244,7 @@ fn assess_program(
                     return Readiness::Blocked(
                         Reason::UnsupportedExpression,
                         format!(
-                            "spec.test.cel.resources: {resource} is read as {}, because other controls need that version: write the expressions for it",
+                            "{at}: {resource} is read as {}, because other controls need that version: write the control for it",
                             state.resource.version
                         ),
                     );

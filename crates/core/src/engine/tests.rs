@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     api::{ControlExceptionSpec, State},
-    inventory::{Availability, Interner, Projector, ResourceType, ServedResource, facts, guards},
+    inventory::{
+        Availability, Interner, Projector, ResourceType, ServedResource, facts, guards, reports,
+    },
 };
 
 const START: &str = "2026-11-21T12:00:00Z";
@@ -48,7 +50,14 @@ fn catalog() -> Catalog {
         let namespaced = !cluster_scoped.contains(&projection.kind);
         row(projection.group, projection.versions[0], projection.kind, &plural, namespaced)
     });
-    Catalog::new(projected.chain([row("", "v1", "ConfigMap", "configmaps", true)]).collect())
+    let reports = reports::KINDS.iter().flat_map(|api| {
+        let version = api.versions[0];
+        api.kinds.iter().map(move |(kind, plural)| {
+            row(api.group, version, kind, plural, !kind.starts_with("Cluster"))
+        })
+    });
+    let others = [row("", "v1", "ConfigMap", "configmaps", true)];
+    Catalog::new(projected.chain(reports).chain(others).collect())
 }
 
 fn spec(test: Value) -> Arc<ControlSpec> {
@@ -99,6 +108,35 @@ fn controls() -> Vec<(&'static str, Arc<ControlSpec>)> {
             scoped(json!({"cel": {
                 "resources": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
                 "validations": [{"expression": "object.data.colour == 'blue'"}],
+            }})),
+        ),
+        (
+            "presence",
+            scoped(json!({"presence": {
+                "resources": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
+                "names": ["x", "y"], "healthy": "object.data.colour == 'blue'",
+            }})),
+        ),
+        (
+            "presence-of-runs",
+            spec(json!({"presence": {
+                "resources": [{"apiGroups": ["batch"], "apiVersions": ["v1"], "resources": ["cronjobs"]}],
+                "per": "Namespace", "maxAge": "48h", "unhealthy": "Ignore",
+            }})),
+        ),
+        ("results", scoped(json!({"results": {"reports": ["PolicyReport"], "maxAge": "48h"}}))),
+        (
+            "results-of-workloads",
+            spec(json!({"results": {
+                "reports": ["PolicyReport"], "sources": ["kyverno"], "policies": ["p*"],
+                "maxAge": "36h", "require": {"of": "Workloads"},
+            }})),
+        ),
+        (
+            "results-of-namespaces",
+            scoped(json!({"results": {
+                "reports": ["PolicyReport"], "minSeverity": "High", "maxAge": "36h",
+                "require": {"of": "Namespaces", "selector": {"matchLabels": {"env": "prod"}}},
             }})),
         ),
     ]
@@ -187,8 +225,46 @@ fn object() -> impl Strategy<Value = Value> {
     prop_oneof![
         9 => prop_oneof![workload, pod, space, ingress, certificate, claim, cron, map],
         4 => access(),
+        3 => report(),
         1 => guard(),
     ]
+}
+
+/// What engines say of workloads and namespaces, in both API groups.
+fn report() -> impl Strategy<Value = Value> {
+    let result = (
+        prop::sample::select(vec!["pass", "pass", "fail", "error", "skip", "warn"]),
+        prop::sample::select(vec!["p1", "p2", "q"]),
+        prop::sample::select(vec!["high", "low"]),
+        0..60_i64,
+        prop::sample::select(vec!["kyverno", "kyverno", "other"]),
+    );
+    let result = result.prop_map(|(result, policy, severity, hours, source)| {
+        let at = start() - SignedDuration::from_hours(hours);
+        json!({"source": source, "policy": policy, "rule": "r", "result": result, "severity": severity,
+            "timestamp": {"seconds": at.as_second(), "nanos": 0}})
+    });
+    let about = prop::sample::select(vec![
+        ("apps/v1", "ReplicaSet"),
+        ("v1", "Pod"),
+        ("v1", "Namespace"),
+        ("example.com/v1", "Widget"),
+    ]);
+    let parts = (namespace(), name(), name(), any::<bool>(), about);
+    let more = (prop::collection::vec(result, 0..3), 0..6_i64);
+    (parts, more).prop_map(|((namespace, name, of, open, (version, kind)), (results, summary))| {
+        let (group, report) =
+            if open { ("openreports.io/v1alpha1", "Report") } else { ("wgpolicyk8s.io/v1alpha2", "PolicyReport") };
+        let mut report = json!({"apiVersion": group, "kind": report, "metadata": {"namespace": namespace, "name": name},
+            "scope": {"apiVersion": version, "kind": kind, "namespace": namespace, "name": of}, "results": results});
+        if kind == "Namespace" {
+            report["scope"]["name"] = json!(namespace);
+        }
+        if summary == 0 {
+            report["summary"] = json!({"fail": 9});
+        }
+        report
+    })
 }
 
 /// A policy or a binding of ours, as shipped or weaker, or somebody else's.
@@ -277,6 +353,8 @@ fn step() -> impl Strategy<Value = Step> {
         "RoleBinding",
         "ServiceAccount",
         "ConfigMap",
+        "Report",
+        "PolicyReport",
         "ValidatingAdmissionPolicyBinding",
     ];
     prop_oneof![

@@ -26,9 +26,8 @@ use super::{
 use crate::{
     api::{ControlSpec, State, time::whole_seconds},
     checks::{CheckContext, Dependency, Item},
-    inventory::{Catalog, Change, Inventory, ProgramId},
+    inventory::{Catalog, Change, Inventory, Program, ProgramId},
 };
-use comptroller_cel::Program;
 
 /// A control in the engine. It is judged in steps: a change marks items ([`TrackedControl::mark`]), and
 /// an evaluation judges what is marked or due.
@@ -207,7 +206,7 @@ impl TrackedControl {
         }
     }
 
-    /// The CEL program of its test. None for a test without one.
+    /// The program of its test. None for a test without one.
     pub fn program(&self) -> Option<&(ProgramId, Arc<Program>)> {
         self.program.as_ref()
     }

@@ -8,14 +8,13 @@ use std::{
 use super::{Engine, UnreadableKinds, readiness, tracked::TrackedControl};
 use crate::{
     checks::Dependency,
-    inventory::{KindId, ProgramId, ResourceType, facts, rbac},
+    inventory::{KindId, Program, ProgramId, ResourceType, facts, rbac},
 };
-use comptroller_cel::Program;
 
 /// What must be read from the cluster, for all controls together.
 #[derive(Clone, Debug, Default)]
 pub struct WatchSet {
-    /// The kinds to watch, with the CEL programs to run over their objects.
+    /// The kinds to watch, with the programs to run over their objects.
     pub kinds: BTreeMap<ResourceType, Vec<(ProgramId, Arc<Program>)>>,
     /// Whether some control needs the metrics of the API server.
     pub api_server: bool,
@@ -63,7 +62,7 @@ impl Engine {
                     }
                     Dependency::ApiServer => wanted.api_server = true,
                     // Discovery alone says whether the types exist.
-                    Dependency::Types { .. } => {}
+                    Dependency::AnyGroup { .. } | Dependency::Types { .. } => {}
                 }
             }
         }
@@ -116,7 +115,7 @@ impl Engine {
                         types.filter_map(|of| self.inventory.find_kind(&of.group, &of.kind)),
                     );
                 }
-                Dependency::ApiServer | Dependency::Types { .. } => {}
+                Dependency::ApiServer | Dependency::AnyGroup { .. } | Dependency::Types { .. } => {}
             }
         }
         kinds

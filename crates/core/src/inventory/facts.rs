@@ -193,6 +193,8 @@ pub struct OwnerReference {
     pub api_version: String,
     pub kind: String,
     pub name: String,
+    /// Empty in a manifest.
+    pub uid: String,
     /// Whether this owner manages the object. Absent means false.
     pub controller: Option<bool>,
 }

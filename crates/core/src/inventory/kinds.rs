@@ -281,6 +281,19 @@ const KNOWN: &[KnownKind] = &[
     row("policy.linkerd.io", "AuthorizationPolicy", "authorizationpolicies", &[], Namespaced, AddOn(&["v1alpha1"])),
     row("monitoring.coreos.com", "PrometheusRule", "prometheusrules", &[], Namespaced, AddOn(V1)),
     row("monitoring.coreos.com", "ServiceMonitor", "servicemonitors", &[], Namespaced, AddOn(V1)),
+    row("openreports.io", "Report", "reports", &["reps"], Namespaced, AddOn(&["v1alpha1"])),
+    row("openreports.io", "ClusterReport", "clusterreports", &["creps"], Cluster, AddOn(&["v1alpha1"])),
+    row("wgpolicyk8s.io", "PolicyReport", "policyreports", &["polr"], Namespaced, AddOn(&["v1alpha2"])),
+    row("wgpolicyk8s.io", "ClusterPolicyReport", "clusterpolicyreports", &["cpolr"], Cluster, AddOn(&["v1alpha2"])),
+    row("aquasecurity.github.io", "VulnerabilityReport", "vulnerabilityreports", &["vuln", "vulns"], Namespaced, AddOn(&["v1alpha1"])),
+    row("aquasecurity.github.io", "ClusterVulnerabilityReport", "clustervulnerabilityreports", &["clustervuln"], Cluster, AddOn(&["v1alpha1"])),
+    row("aquasecurity.github.io", "ConfigAuditReport", "configauditreports", &["configaudit", "configaudits"], Namespaced, AddOn(&["v1alpha1"])),
+    row("aquasecurity.github.io", "ClusterConfigAuditReport", "clusterconfigauditreports", &["clusterconfigaudit"], Cluster, AddOn(&["v1alpha1"])),
+    row("aquasecurity.github.io", "ExposedSecretReport", "exposedsecretreports", &["exposedsecret", "exposedsecrets"], Namespaced, AddOn(&["v1alpha1"])),
+    row("aquasecurity.github.io", "RbacAssessmentReport", "rbacassessmentreports", &["rbacassessment", "rbacassessments"], Namespaced, AddOn(&["v1alpha1"])),
+    row("aquasecurity.github.io", "ClusterRbacAssessmentReport", "clusterrbacassessmentreports", &["clusterrbacassessmentreport"], Cluster, AddOn(&["v1alpha1"])),
+    row("aquasecurity.github.io", "InfraAssessmentReport", "infraassessmentreports", &["infraassessment", "infraassessments"], Namespaced, AddOn(&["v1alpha1"])),
+    row("aquasecurity.github.io", "ClusterInfraAssessmentReport", "clusterinfraassessmentreports", &["clusterinfraassessment"], Cluster, AddOn(&["v1alpha1"])),
 ];
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CelResult, Facts, Object, ProgramId, ProjectedObject, Symbol};
+use super::{Facts, Object, ProgramId, ProgramResult, ProjectedObject, Symbol};
 
 /// Why a line can't be read back.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,8 @@ pub enum LineError {
 
 #[derive(Serialize)]
 struct WrittenLine<'a> {
-    cel: BTreeMap<String, &'a CelResult>,
+    /// What programs said: at first there were those of `cel` tests only.
+    cel: BTreeMap<String, &'a ProgramResult>,
     facts: &'a Facts,
     name: &'a Symbol,
     namespace: &'a Symbol,
@@ -30,7 +31,7 @@ struct WrittenLine<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ReadLine {
-    cel: BTreeMap<String, CelResult>,
+    cel: BTreeMap<String, ProgramResult>,
     facts: Facts,
     name: Symbol,
     namespace: Symbol,
@@ -40,7 +41,7 @@ struct ReadLine {
 /// The line of an object, judged by these programs, to be written as JSON: `{"cel":{...},
 /// "facts":{...},"name":...,"namespace":...,"uid":...}`. It names people as the cluster does.
 pub fn of<'a>(object: &'a Object, programs: &[ProgramId]) -> impl Serialize + use<'a> {
-    let results = programs.iter().zip(&object.cel);
+    let results = programs.iter().zip(&object.results);
     WrittenLine {
         cel: results.map(|(program, result)| (program.to_string(), result)).collect(),
         facts: &object.facts,
@@ -57,7 +58,7 @@ pub fn parse(line: &[u8], programs: &[ProgramId]) -> Result<ProjectedObject, Lin
         |program: &ProgramId| cel.remove(&program.to_string()).ok_or(LineError::NoResult(*program));
     let cel = programs.iter().map(result).collect::<Result<_, _>>()?;
     // What weighs too much was refused before it was written.
-    Ok(ProjectedObject { namespace, name, uid, facts, cel, weight: 0 })
+    Ok(ProjectedObject { namespace, name, uid, facts, results: cel, weight: 0 })
 }
 
 /// As 16 hexadecimal digits.

@@ -6,7 +6,6 @@
 pub mod api_server;
 pub(crate) mod backup;
 pub mod catalog;
-pub mod cel;
 pub mod facts;
 pub mod guards;
 mod intern;
@@ -15,9 +14,12 @@ mod known_word;
 mod kubernetes_version;
 pub mod line;
 pub(crate) mod network;
+pub(crate) mod presence;
+pub mod program;
 mod projector;
 pub mod rbac;
 pub mod records;
+pub mod reports;
 mod resource;
 pub(crate) mod storage;
 pub(crate) mod time;
@@ -34,7 +36,8 @@ pub use self::{
     facts::Facts,
     intern::{Interner, Symbol},
     kubernetes_version::KubernetesVersion,
-    projector::{CelResult, IdentityError, ProgramId, ProjectedObject, Projector},
+    program::{Program, ProgramId, ProgramResult},
+    projector::{IdentityError, ProjectedObject, Projector},
     resource::{Catalog, ResourceType, ServedResource},
 };
 
@@ -59,8 +62,8 @@ pub struct Object {
     pub uid: Option<Box<str>>,
     /// What checks read of it.
     pub facts: Facts,
-    /// What the CEL programs of the kind said about it, in the order of [`KindState::programs`].
-    pub cel: Box<[CelResult]>,
+    /// What the programs of the kind said about it, in the order of [`KindState::programs`].
+    pub results: Box<[ProgramResult]>,
 }
 
 /// Whether all objects of a kind are known, and if not, why.
@@ -97,7 +100,7 @@ pub struct KindState {
     pub resource: ResourceType,
     /// Whether all its objects are known.
     pub availability: Availability,
-    /// The CEL programs that judged the stored objects.
+    /// The programs that judged the stored objects.
     pub programs: Vec<ProgramId>,
     by_name: FxHashMap<(Symbol, Symbol), Slot>,
     staged: Option<Vec<ProjectedObject>>,
@@ -160,6 +163,10 @@ pub struct Inventory {
     pub network: network::NetworkIndex,
     /// What people attested, by control.
     pub records: records::RecordIndex,
+    /// The objects that must be there, as far as they are.
+    pub presence: presence::PresenceIndex,
+    /// What the reports of other engines are about.
+    pub reports: reports::ReportIndex,
 }
 
 impl Object {
@@ -271,7 +278,10 @@ impl Inventory {
         let known = self.kind_state(id).map_or(0, |state| state.weight);
         let others = self.kinds.iter().map(|state| state.weight + state.staged_weight);
         if weight > 0 && others.sum::<usize>() - known + weight > limit {
-            object.facts = weight::refusal(weight, limit);
+            if let Some(state) = self.kinds.get(id.0) {
+                let ProjectedObject { facts, results, namespace, name, .. } = &mut object;
+                weight::refuse(facts, results, &state.resource, (namespace, name));
+            }
             weight = 0;
         }
         if let Some(state) = self.kind_state_mut(id) {
@@ -328,8 +338,8 @@ impl Inventory {
     /// Takes in an object that appeared or changed. None if its facts are the same as before, which is the
     /// common case: most updates in a cluster change a status that no check reads.
     pub fn apply(&mut self, id: KindId, projected: ProjectedObject) -> Option<Change> {
-        let ProjectedObject { namespace, name, uid, facts, cel, weight } = projected;
-        let mut object = Object { kind: id, namespace, name, uid, facts, cel };
+        let ProjectedObject { namespace, name, uid, facts, results, weight } = projected;
+        let mut object = Object { kind: id, namespace, name, uid, facts, results };
         let key = (object.namespace.clone(), object.name.clone());
         // Compared before it is weighed: most updates change nothing, and weighing walks over all kinds.
         let known = self.kind_state(id)?.by_name.get(&key).copied();
@@ -387,8 +397,12 @@ impl Inventory {
         self.unweigh(object.kind, slot);
         let limit = weight::limit_of_all(self.len());
         let others: usize = self.kinds.iter().map(|state| state.weight).sum();
-        if weight > 0 && others + weight > limit {
-            object.facts = weight::refusal(weight, limit);
+        if weight > 0
+            && others + weight > limit
+            && let Some(state) = self.kinds.get(object.kind.0)
+        {
+            let Object { facts, results, namespace, name, .. } = object;
+            weight::refuse(facts, results, &state.resource, (namespace, name));
         }
         if weight::is_refused(&object.facts) {
             self.refused.insert(slot, weight);
@@ -442,6 +456,8 @@ impl Inventory {
         self.owners.update(&update);
         self.network.update(&update);
         self.records.update(&update);
+        self.presence.update(&update);
+        self.reports.update(&update);
         Change::Object { slot, before }
     }
 
@@ -459,6 +475,14 @@ impl Inventory {
     /// The object of this kind, namespace (empty if cluster-scoped) and name. None if it is not known.
     pub fn lookup(&self, group: &str, kind: &str, namespace: &str, name: &str) -> Option<&Object> {
         self.get(self.find(self.find_kind(group, kind)?, namespace, name)?)
+    }
+
+    /// What a program said of an object. None when it does not read the kind of the object.
+    pub fn result(&self, program: ProgramId, slot: Slot) -> Option<&ProgramResult> {
+        let object = self.get(slot)?;
+        let programs = &self.kind_state(object.kind)?.programs;
+        let position = programs.iter().position(|known| *known == program)?;
+        object.results.get(position)
     }
 
     /// The numbers of the objects of a kind, in no order.

@@ -1,35 +1,18 @@
-//! From an object to facts and the results of CEL programs, while the whole object is in memory.
+//! From an object to facts and the results of programs, while the whole object is in memory.
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     ObjectSource,
     facts::{self, Facts, MetadataOnly, Project},
     intern::{Interner, Symbol},
+    program::{self, Program, ProgramId, ProgramResult, WholeObject},
     resource::ResourceType,
     weight,
 };
-use comptroller_cel::Program;
-
-/// A CEL program, by the digest of its source: equal programs of two controls run once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ProgramId(pub u64);
-
-/// What one CEL program said about one object. Small, since there is one for each program and object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CelResult {
-    /// The match conditions exclude the object.
-    NotMatched,
-    /// Every validation is true.
-    Pass,
-    /// The validations that are false: index and message.
-    Fail(Box<[(usize, Box<str>)]>),
-    /// The program could not be evaluated, and why.
-    Unknown(Box<str>),
-}
 
 /// What is kept of an object.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,8 +26,8 @@ pub struct ProjectedObject {
     /// What checks read of it.
     pub facts: Facts,
     /// What each program said, in the order of [`Projector::program_ids`].
-    pub cel: Box<[CelResult]>,
-    /// What the facts weigh, in bytes: see [`weight::weigh`].
+    pub results: Box<[ProgramResult]>,
+    /// What facts and results weigh, in bytes: see [`weight::weigh`].
     pub weight: usize,
 }
 
@@ -70,7 +53,7 @@ pub struct Projector {
 }
 
 impl Projector {
-    /// A projector for a type, with the CEL programs that read it.
+    /// A projector for a type, with the programs that read it.
     pub fn new(
         resource: ResourceType,
         programs: Vec<(ProgramId, Arc<Program>)>,
@@ -124,35 +107,41 @@ impl Projector {
                 .unwrap_or_else(|error| Facts::Malformed(shortened(error.0))),
             None => Facts::Exists,
         };
-        let weight = weight::weigh(&facts);
+        let mut results = self.run(object, &namespace, &name);
+        let mut weight =
+            weight::weigh(&facts) + results.iter().map(ProgramResult::weight).sum::<usize>();
+        let mut facts = facts;
         // Refused before it is kept, so that one hostile object never enters the inventory.
-        let (facts, weight) = if weight > weight::LIMIT_OF_ONE {
-            (weight::refusal(weight, weight::LIMIT_OF_ONE), 0)
-        } else {
-            (facts, weight)
-        };
+        if weight > weight::LIMIT_OF_ONE {
+            let why = weight::too_large(weight);
+            for result in &mut results {
+                result.refuse(&why, &self.resource, (&namespace, &name));
+            }
+            facts = Facts::Malformed(why.into());
+            weight = 0;
+        }
         Ok(ProjectedObject {
             namespace: self.interner.intern(&namespace),
             name: self.interner.intern(&name),
             uid: metadata.uid.filter(|uid| !uid.is_empty()).map(String::into_boxed_str),
             facts,
-            cel: self.judge(object, &namespace, &name),
+            results,
             weight,
         })
     }
 
-    fn judge(&self, object: &Value, namespace: &str, name: &str) -> Box<[CelResult]> {
+    fn run(&self, object: &Value, namespace: &str, name: &str) -> Box<[ProgramResult]> {
         if self.programs.is_empty() {
             return Box::default();
         }
-        super::cel::judge_all(
-            self.programs.iter().map(|(_, program)| program.as_ref()),
+        let whole = WholeObject::new(
             object,
             &self.resource,
-            namespace,
-            name,
+            (namespace, name),
             self.source,
-        )
+            &self.interner,
+        );
+        program::run_all(self.programs.iter().map(|(_, program)| program.as_ref()), &whole)
     }
 }
 

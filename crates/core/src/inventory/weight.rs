@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{Facts, Symbol, facts::Labels, rbac::Subject, workload::WorkloadFacts};
+use super::{
+    Facts, ProgramResult, ResourceType, Symbol, facts::Labels, rbac::Subject,
+    workload::WorkloadFacts,
+};
 
 /// The most that the facts of one object may weigh, in bytes.
 pub const LIMIT_OF_ONE: usize = 4 * 1024 * 1024;
@@ -31,18 +34,26 @@ pub const fn limit_of_all(objects: usize) -> usize {
     BASE + objects * EACH
 }
 
-/// The facts of an object that is refused for its size: what to do about it.
-pub fn refusal(weight: usize, limit: usize) -> Facts {
-    let text = if limit == LIMIT_OF_ONE {
-        format!(
-            "it is too large to be judged: what is read of it takes {} KiB of at most {} KiB; split it",
-            weight / 1024,
-            limit / 1024
-        )
-    } else {
-        ALTOGETHER.to_owned()
-    };
-    Facts::Malformed(text.into())
+/// Why an object is refused for its own size, and what to do about it.
+pub fn too_large(weight: usize) -> String {
+    format!(
+        "it is too large to be judged: what is read of it takes {} KiB of at most {} KiB; split it",
+        weight / 1024,
+        LIMIT_OF_ONE / 1024
+    )
+}
+
+/// Refuses what is kept of an object because all objects together weigh too much.
+pub fn refuse(
+    facts: &mut Facts,
+    results: &mut [ProgramResult],
+    resource: &ResourceType,
+    name: (&str, &str),
+) {
+    for result in results {
+        result.refuse(ALTOGETHER, resource, name);
+    }
+    *facts = Facts::Malformed(ALTOGETHER.into());
 }
 
 const ALTOGETHER: &str = "there are too many objects as large as this one to judge them all: split or delete the largest of the cluster";

@@ -231,10 +231,13 @@ mod tests {
             let rotation = rotate_key(Arc::clone(&store), &key(to - 1), &key(to), now).await;
             let rotation = rotation.unwrap();
             assert_eq!((rotation.from, rotation.to), (key(to - 1).verifier(), key(to).verifier()));
-            // Until the next append both keys read it.
+            // Until the next append both keys read it, and whoever verifies by the old one is told the new.
             for seed in [to - 1, to] {
                 let object = store.get(CHECKPOINT).await.unwrap().unwrap();
                 Head::open(&object.bytes, &key(seed).verifier()).unwrap();
+                let given = Some(key(seed).verifier());
+                let verified = verify(Arc::clone(&store), given, Some(&before)).await.unwrap();
+                assert_eq!(verified.verifier_key, key(to).verifier().to_string());
             }
             // Done again, it is done.
             let again = rotate_key(Arc::clone(&store), &key(to - 1), &key(to), now).await.unwrap();

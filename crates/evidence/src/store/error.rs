@@ -11,6 +11,11 @@ pub enum StoreError {
         "{location:?} is not a place for evidence: give a directory, or a URL that begins with file://, s3://, gs:// or az:// ({reason})"
     )]
     Location { location: String, reason: String },
+    /// The client of a bucket can't be made; `variables` is what its settings begin with.
+    #[error(
+        "no client for {location} can be made ({reason}): check the variables that begin with {variables}, and that the system knows certificate authorities (on Debian, the package ca-certificates)"
+    )]
+    Client { location: String, variables: &'static str, reason: String },
     /// The program was built without the client of this store; `feature` is the one that brings it.
     #[error(
         "this program was built without the client for {location}: use the released `comptroller`, build with --features {feature}, or copy the log into a directory"

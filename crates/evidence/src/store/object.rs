@@ -46,8 +46,12 @@ impl BucketStore {
         // already serves as well.
         #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (store, prefix) =
-            object_store::parse_url_opts(url, options).map_err(|error| bad(one_line(&error)))?;
+        let client = |error| StoreError::Client {
+            location: location.to_owned(),
+            variables,
+            reason: one_line(&error),
+        };
+        let (store, prefix) = object_store::parse_url_opts(url, options).map_err(client)?;
         Ok(Self { location: location.to_owned(), store, prefix })
     }
 
@@ -180,10 +184,38 @@ fn update_of(version: &Version) -> UpdateVersion {
     UpdateVersion { e_tag: known(tag), version: known(version) }
 }
 
-/// An error with its causes in one line, since a store's own text has many.
+/// An error with its causes in one line, since a store's own text has many. A cause that the text already
+/// has is left out.
 fn one_line(error: &Error) -> String {
-    let text = error.to_string();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
     let text: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("builder error")]
+    struct Builder(#[source] std::io::Error);
+
+    #[test]
+    fn an_error_names_what_caused_it_once() {
+        let cause = std::io::Error::other("No CA certificates\nwere loaded");
+        let error = Error::Generic { store: "HTTP client", source: Box::new(Builder(cause)) };
+        assert_eq!(
+            one_line(&error),
+            "Generic HTTP client error: builder error: No CA certificates were loaded"
+        );
+    }
 }

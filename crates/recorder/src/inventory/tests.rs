@@ -23,7 +23,7 @@ fn kind(group: &str, kind: &str, objects: &[Value]) -> CollectedKind {
             name: projected.name,
             uid: projected.uid,
             facts: projected.facts,
-            cel: projected.cel,
+            results: projected.results,
         }
     });
     CollectedKind {

@@ -7,13 +7,15 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use super::standing::CriterionStanding;
+
 use serde::Serialize;
 
 use super::{
     TextFormat,
     model::ReportedError,
     period::model::Conclusion,
-    standing::{self, CriterionStanding, criterion_conclusion},
+    standing::{self, criterion_conclusion},
 };
 use comptroller_core::api::{
     State,

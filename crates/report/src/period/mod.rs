@@ -18,6 +18,7 @@ pub mod testing;
 
 pub use claim::PeriodClaim;
 pub use digest::digest;
+pub use fold::what_was_done;
 pub use format::{NamedFile, PeriodFormat, Render, Rendered};
 
 /// The formats of a period's report, the default first: the registry, one line each.

@@ -26,6 +26,8 @@ pub use self::{
     shard::{Limits, Shard, shards},
 };
 
+pub(crate) use row::{category, is_namespace, shown};
+
 /// What reports say of one control.
 #[derive(Clone, Copy, Debug)]
 pub struct ReportedControl<'a> {

@@ -137,4 +137,3 @@ impl Write for DigestWriter {
         Ok(())
     }
 }
-

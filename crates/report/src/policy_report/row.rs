@@ -132,7 +132,7 @@ impl<'a> Row<'a> {
 }
 
 /// Whether the API server could have a namespace of this name.
-fn is_namespace(name: &str) -> bool {
+pub(crate) fn is_namespace(name: &str) -> bool {
     let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     !name.is_empty()
         && name.len() <= 63
@@ -149,8 +149,7 @@ pub(super) fn rows<'a>(
     let verdict = control.verdict;
     let mut rows: Vec<Row<'a>> = Vec::new();
     for observed in control.findings {
-        let outcome =
-            if observed.exception.is_some() { Outcome::Skip } else { Outcome::Fail };
+        let outcome = if observed.exception.is_some() { Outcome::Skip } else { Outcome::Fail };
         rows.push(Row::of_finding(control, observed, outcome));
     }
     let undecided = control.undecided.iter();
@@ -170,7 +169,9 @@ pub(super) fn rows<'a>(
         State::Excepted | State::NotApplicable => Outcome::Skip,
         State::Unknown => Outcome::Error,
     };
-    if let Some(withheld) = withheld.filter(|_| matches!(verdict.state, State::Passing | State::Excepted)) {
+    if let Some(withheld) =
+        withheld.filter(|_| matches!(verdict.state, State::Passing | State::Excepted))
+    {
         rows.push(Row {
             rule: Cow::Borrowed(withheld.reason),
             message: Cow::Borrowed(withheld.why),
@@ -290,7 +291,7 @@ fn shorten<'a>(message: &Cow<'a, str>) -> Cow<'a, str> {
 }
 
 /// A text from outside as pages and terminals may show it, cut to a number of characters.
-fn shown(text: &str, longest: usize) -> Cow<'_, str> {
+pub(crate) fn shown(text: &str, longest: usize) -> Cow<'_, str> {
     let text = visible(text);
     match text.char_indices().nth(longest) {
         Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
@@ -299,7 +300,7 @@ fn shown(text: &str, longest: usize) -> Cow<'_, str> {
 }
 
 /// The heading under which dashboards group: framework and group of the first criterion.
-fn category(criteria: &[String]) -> String {
+pub(crate) fn category(criteria: &[String]) -> String {
     let Some(first) = criteria.first() else { return "Uncategorized".to_owned() };
     if Criterion::new(first.as_str()).soc2().is_some() {
         let group = first.split('.').next().unwrap_or(first);

@@ -70,7 +70,16 @@ pub fn shards<'a>(
 fn order<'r>(row: &'r Row<'_>) -> impl Ord + 'r {
     let severity = std::cmp::Reverse(row.severity);
     // What says how much is left out is never left out itself.
-    (row.unlisted.is_none(), row.outcome, severity, row.control.name, &*row.rule, row.resource, row.subject, &*row.message)
+    (
+        row.unlisted.is_none(),
+        row.outcome,
+        severity,
+        row.control.name,
+        &*row.rule,
+        row.resource,
+        row.subject,
+        &*row.message,
+    )
 }
 
 /// Leaves out the least bad rows; rows of their own say how many of which control. Returns how many.
@@ -98,9 +107,8 @@ fn summaries<'a>(left_out: &[Row<'a>]) -> Vec<Row<'a>> {
     let mut counts: BTreeMap<(Outcome, &'a str), (&'a ReportedControl<'a>, Severity, usize)> =
         BTreeMap::new();
     for row in left_out {
-        let (_, severity, count) = counts
-            .entry((row.outcome, row.control.name))
-            .or_insert((row.control, row.severity, 0));
+        let (_, severity, count) =
+            counts.entry((row.outcome, row.control.name)).or_insert((row.control, row.severity, 0));
         *severity = (*severity).max(row.severity);
         *count += row.unlisted.unwrap_or(1);
     }

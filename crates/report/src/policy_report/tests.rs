@@ -81,26 +81,90 @@ fn told(shards: &[Shard<'_>]) -> Vec<String> {
 
 #[test]
 fn each_state_has_its_result_and_only_a_pass_is_one() {
-    use Reason::{FindingsExcepted, FindingsOpen, Forbidden, ItemsUnknown, NoFindings, NoPopulation};
+    use Reason::{
+        FindingsExcepted, FindingsOpen, Forbidden, ItemsUnknown, NoFindings, NoPopulation,
+    };
     let open = [finding(Some("shop"), "web", None), finding(None, "node", Some("until-june"))];
     let excepted = [finding(Some("shop"), "web", Some("until-june"))];
     let undecided = [finding(Some("shop"), "web", None)];
     let nothing: &[ObservedFinding] = &[];
-    let withheld =
-        Withheld { reason: "EvidenceUnavailable", why: "the log is full", since: at() };
+    let withheld = Withheld { reason: "EvidenceUnavailable", why: "the log is full", since: at() };
     for (state, reason, open_count, unknown, findings, undecided, withheld, expected) in [
         (State::Passing, NoFindings, 0, 0, nothing, nothing, None, "- c NoFindings pass"),
         (State::NotApplicable, NoPopulation, 0, 0, nothing, nothing, None, "- c NoPopulation skip"),
         (State::Unknown, Forbidden, 0, 0, nothing, nothing, None, "- c Forbidden error"),
-        (State::Failing, FindingsOpen, 1, 0, &open, nothing, None, "- c NoPrivileged skip, shop c NoPrivileged fail"),
-        (State::Excepted, FindingsExcepted, 0, 0, &excepted, nothing, None, "shop c NoPrivileged skip"),
-        (State::Unknown, ItemsUnknown, 0, 1, nothing, &undecided, None, "shop c NoPrivileged error"),
+        (
+            State::Failing,
+            FindingsOpen,
+            1,
+            0,
+            &open,
+            nothing,
+            None,
+            "- c NoPrivileged skip, shop c NoPrivileged fail",
+        ),
+        (
+            State::Excepted,
+            FindingsExcepted,
+            0,
+            0,
+            &excepted,
+            nothing,
+            None,
+            "shop c NoPrivileged skip",
+        ),
+        (
+            State::Unknown,
+            ItemsUnknown,
+            0,
+            1,
+            nothing,
+            &undecided,
+            None,
+            "shop c NoPrivileged error",
+        ),
         // More than is listed.
-        (State::Failing, FindingsOpen, 3, 0, &open, nothing, None, "- c FindingsNotListed fail, - c NoPrivileged skip, shop c NoPrivileged fail"),
+        (
+            State::Failing,
+            FindingsOpen,
+            3,
+            0,
+            &open,
+            nothing,
+            None,
+            "- c FindingsNotListed fail, - c NoPrivileged skip, shop c NoPrivileged fail",
+        ),
         // Nothing is recorded: what held is not known to hold, and what fails goes on failing.
-        (State::Passing, NoFindings, 0, 0, nothing, nothing, Some(withheld), "- c EvidenceUnavailable error"),
-        (State::Excepted, FindingsExcepted, 0, 0, &excepted, nothing, Some(withheld), "- c EvidenceUnavailable error, shop c NoPrivileged skip"),
-        (State::Failing, FindingsOpen, 1, 0, &open, nothing, Some(withheld), "- c NoPrivileged skip, shop c NoPrivileged fail"),
+        (
+            State::Passing,
+            NoFindings,
+            0,
+            0,
+            nothing,
+            nothing,
+            Some(withheld),
+            "- c EvidenceUnavailable error",
+        ),
+        (
+            State::Excepted,
+            FindingsExcepted,
+            0,
+            0,
+            &excepted,
+            nothing,
+            Some(withheld),
+            "- c EvidenceUnavailable error, shop c NoPrivileged skip",
+        ),
+        (
+            State::Failing,
+            FindingsOpen,
+            1,
+            0,
+            &open,
+            nothing,
+            Some(withheld),
+            "- c NoPrivileged skip, shop c NoPrivileged fail",
+        ),
     ] {
         let verdict = verdict(state, reason, open_count, unknown);
         let controls = [control("c", &verdict, findings, undecided)];
@@ -212,9 +276,8 @@ fn a_category_is_the_group_of_the_first_criterion() {
 #[test]
 fn a_heartbeat_is_no_change_and_everything_else_is_one() {
     let verdict = verdict(State::Passing, Reason::NoFindings, 0, 0);
-    let digest = |control: ReportedControl<'_>| {
-        shards(&[control], None, Limits::DEFAULT)[0].digest(None)
-    };
+    let digest =
+        |control: ReportedControl<'_>| shards(&[control], None, Limits::DEFAULT)[0].digest(None);
     let first = control("c", &verdict, &[], &[]);
     let later = ReportedControl { entry: Some(99), at: Timestamp::MAX, ..first };
     assert_eq!(digest(first), digest(later));

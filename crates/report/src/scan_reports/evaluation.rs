@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, io};
 
 use serde::Serialize;
 
-use super::object::{Outcome, PolicyReport, PolicyResult, ReportApi, split};
+use super::object::{Outcome, PolicyReport, PolicyResult, split};
 use crate::{
     TextFormat,
     json::write_pretty,
     model::{ControlResult, EvaluationReport, ReportedError, ReportedFinding},
+    policy_report::{MANAGED_BY, PRODUCER, ReportApi, category, shown},
     table::describe,
-    text::{sentence, visible},
+    text::sentence,
 };
-use comptroller_core::api::criteria::SOC2;
 use comptroller_vocabulary::{Severity, State};
 
 /// The name of every report of a scan. It is the same each time, so that a new scan replaces the last.
@@ -49,7 +49,7 @@ fn write(
         kind: &'static str,
         items: Vec<PolicyReport>,
     }
-    let labels = BTreeMap::from([("app.kubernetes.io/managed-by", NAME.to_owned())]);
+    let labels = BTreeMap::from([(MANAGED_BY, NAME.to_owned())]);
     let items = split(api, NAME, &labels, results(evaluation));
     write_pretty(&List { api_version: "v1", kind: "List", items }, output)
 }
@@ -97,10 +97,10 @@ fn base(control: &ControlResult, outcome: Outcome, message: &str) -> PolicyResul
         properties.insert("criteria", clipped(&control.criteria.join(", ")));
     }
     PolicyResult {
-        source: "comptroller",
+        source: PRODUCER,
         policy: clipped(&control.name),
         rule: None,
-        category: control.criteria.first().map(|id| category(id)),
+        category: category(&control.criteria),
         severity: control.severity,
         result: outcome,
         scored: matches!(outcome, Outcome::Pass | Outcome::Fail),
@@ -142,10 +142,10 @@ fn whole_result(control: &ControlResult, outcome: Outcome) -> PolicyResult {
 /// What could not be read is an error of its own: the reports must not look complete without it.
 fn input_result(error: &ReportedError) -> PolicyResult {
     PolicyResult {
-        source: "comptroller",
+        source: PRODUCER,
         policy: INPUT.to_owned(),
         rule: Some("Unreadable".to_owned()),
-        category: None,
+        category: category(&[]),
         severity: Severity::High,
         result: Outcome::Error,
         scored: false,
@@ -156,20 +156,6 @@ fn input_result(error: &ReportedError) -> PolicyResult {
     }
 }
 
-/// The group of criteria that the first one belongs to: `CC6.1` is in `SOC 2 / CC6`.
-fn category(id: &str) -> String {
-    if SOC2.iter().any(|criterion| criterion.id == id) {
-        let group = id.split_once('.').map_or(id, |(group, _)| group);
-        format!("SOC 2 / {group}")
-    } else {
-        clipped(id.split_once(':').map_or(id, |(framework, _)| framework))
-    }
-}
-
 fn clipped(text: &str) -> String {
-    let shown = visible(text);
-    match shown.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}…", shown.get(..end).unwrap_or_default()),
-        None => shown.into_owned(),
-    }
+    shown(text, MAX_CHARS).into_owned()
 }

@@ -1,6 +1,6 @@
-//! Policy reports: the findings as the objects that Policy Reporter, Headlamp and other tools show, in
-//! either of the two groups that define them. Both have the same fields; OpenReports continues what the
-//! Kubernetes policy working group began.
+//! The policy reports of a scan: its findings as objects for `kubectl apply`, in either of the two groups
+//! that [`policy_report`](crate::policy_report) knows. The operator's reports are apart from them, by name and
+//! label: a scan has no log that its reports could cite, and knows files and baselines.
 //!
 //! What could not be judged is `error` and what is excepted is `skip`: neither is ever `pass`.
 
@@ -10,7 +10,4 @@ mod object;
 #[cfg(test)]
 mod tests;
 
-pub use self::{
-    evaluation::{OPEN_REPORTS, POLICY_REPORT, results},
-    object::{Outcome, OutcomeCounts, PolicyReport, PolicyResult, ReportApi, split},
-};
+pub(super) use evaluation::{OPEN_REPORTS, POLICY_REPORT};

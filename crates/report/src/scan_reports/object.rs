@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
+use crate::policy_report::{ReportApi, is_namespace};
 use comptroller_vocabulary::{ResourceRef, Severity};
 
 /// The most bytes of results in one object: etcd refuses a request of 1.5 MiB.
@@ -12,34 +13,6 @@ const MAX_BYTES: usize = 1 << 20;
 
 /// The most results in one object: consoles show an object as a whole.
 const MAX_RESULTS: usize = 1_000;
-
-/// The group that defines the objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReportApi {
-    /// `wgpolicyk8s.io/v1alpha2`, which most tools read.
-    PolicyReport,
-    /// `openreports.io/v1alpha1`, its successor.
-    OpenReports,
-}
-
-impl ReportApi {
-    pub fn api_version(self) -> &'static str {
-        match self {
-            Self::PolicyReport => "wgpolicyk8s.io/v1alpha2",
-            Self::OpenReports => "openreports.io/v1alpha1",
-        }
-    }
-
-    /// The kind of a report of one namespace, or of what is in none.
-    pub fn kind(self, namespaced: bool) -> &'static str {
-        match (self, namespaced) {
-            (Self::PolicyReport, true) => "PolicyReport",
-            (Self::PolicyReport, false) => "ClusterPolicyReport",
-            (Self::OpenReports, true) => "Report",
-            (Self::OpenReports, false) => "ClusterReport",
-        }
-    }
-}
 
 /// What a result says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -66,8 +39,7 @@ pub struct PolicyResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// By which tools group results, such as `SOC 2 / CC6`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub category: Option<String>,
+    pub category: String,
     #[serde(serialize_with = "lowercase")]
     pub severity: Severity,
     pub result: Outcome,
@@ -83,10 +55,12 @@ pub struct PolicyResult {
     pub properties: BTreeMap<&'static str, String>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn lowercase<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&severity.as_str().to_ascii_lowercase())
 }
 
+#[allow(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn as_list<S: Serializer>(
     resource: &Option<ResourceRef>,
     serializer: S,
@@ -95,6 +69,7 @@ fn as_list<S: Serializer>(
 }
 
 /// The schema wants the parts of a protobuf timestamp instead of a time of RFC 3339.
+#[allow(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn parts<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     let at = at.unwrap_or_default();
     let mut map = serializer.serialize_map(Some(2))?;
@@ -151,8 +126,9 @@ impl Serialize for PolicyReport {
         }
         let namespace = self.namespace.as_deref();
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("apiVersion", self.api.api_version())?;
-        map.serialize_entry("kind", self.api.kind(namespace.is_some()))?;
+        let kind = self.api.kind(namespace.is_some());
+        map.serialize_entry("apiVersion", &kind.api_version())?;
+        map.serialize_entry("kind", kind.kind)?;
         map.serialize_entry(
             "metadata",
             &Metadata { name: &self.name, namespace, labels: &self.labels },
@@ -197,15 +173,6 @@ pub fn split(
         }
     }
     reports
-}
-
-/// Whether a namespace may have this name (RFC 1123). A manifest may say anything.
-fn is_namespace(name: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&name.len())
-        && name.bytes().all(inner)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
 }
 
 fn bounded(results: Vec<PolicyResult>) -> Vec<Vec<PolicyResult>> {

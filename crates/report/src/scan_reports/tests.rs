@@ -2,8 +2,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::*;
-use crate::{EvaluationReport, ReportedFinding, TableStyle, TextFormat, tests::evaluation};
+use super::{
+    evaluation::results,
+    object::{Outcome, split},
+    *,
+};
+use crate::{
+    EvaluationReport, ReportedFinding, TableStyle, TextFormat, policy_report::ReportApi,
+    tests::evaluation,
+};
 use comptroller_core::api::State;
 
 fn written(evaluation: &EvaluationReport, format: &TextFormat<EvaluationReport>) -> Value {

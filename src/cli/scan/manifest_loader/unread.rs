@@ -11,7 +11,7 @@ use crate::{
 };
 use comptroller_core::{
     api::ResourceRef,
-    inventory::{CelResult, Facts, Interner, ProjectedObject, Symbol},
+    inventory::{Facts, Interner, ProgramResult, ProjectedObject, Symbol},
 };
 use comptroller_report::ReportedError;
 
@@ -100,7 +100,7 @@ impl UnreadDocument {
             name: interner.intern(name),
             uid: None,
             facts: Facts::Malformed(self.message.as_str().into()),
-            cel: vec![CelResult::Unknown(self.message.as_str().into()); programs].into(),
+            results: vec![ProgramResult::Unknown(self.message.as_str().into()); programs].into(),
             weight: 0,
         }
     }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     api::{ResourceRef, test_spec::CelTest},
     checks::{Check, CheckContext, Dependency, Finding, Item, Judgement, Need, reference},
-    inventory::{CelResult, Change, ProgramId, Slot},
+    inventory::{Change, ProgramId, ProgramResult},
 };
 
 /// The rule of a validation without a reason.
@@ -30,6 +30,7 @@ impl CelCheck {
     /// A check that reads the results of a compiled program.
     pub fn new(test: &CelTest, program: ProgramId) -> Self {
         let reads = test.resources.iter().map(|resource| Dependency::Program {
+            at: "spec.test.cel.resources",
             groups: resource.api_groups.clone(),
             versions: resource.api_versions.clone(),
             resources: resource.resources.clone(),
@@ -41,14 +42,6 @@ impl CelCheck {
         let rules = test.validations.iter().map(|validation| rule(&validation.reason));
         let names_status = expressions(test).any(names_status);
         Self { program, reads: reads.collect(), rules: rules.collect(), names_status }
-    }
-
-    /// What the program found about an object; None when it does not judge the object's kind.
-    fn result<'a>(&self, context: &CheckContext<'a>, slot: Slot) -> Option<&'a CelResult> {
-        let object = context.inventory.get(slot)?;
-        let programs = &context.inventory.kind_state(object.kind)?.programs;
-        let position = programs.iter().position(|program| *program == self.program)?;
-        object.cel.get(position)
     }
 
     fn finding(&self, validation: usize, message: &str, resource: ResourceRef) -> Finding {
@@ -83,7 +76,7 @@ impl Check for CelCheck {
     fn items(&self, context: &CheckContext<'_>, visit: &mut dyn FnMut(Item)) {
         // By result and not by kind: a program may judge any kind that discovery finds.
         for (slot, _) in context.inventory.iter() {
-            if self.result(context, slot).is_some() {
+            if context.inventory.result(self.program, slot).is_some() {
                 visit(Item::Object(slot));
             }
         }
@@ -96,10 +89,10 @@ impl Check for CelCheck {
     fn judge(&self, context: &CheckContext<'_>, item: Item) -> Option<Judgement> {
         let Item::Object(slot) = item else { return None };
         let resource = reference(context.inventory, slot)?;
-        match self.result(context, slot)? {
-            CelResult::NotMatched => None,
-            CelResult::Pass => Some(Judgement::default()),
-            CelResult::Fail(failures) => {
+        match context.inventory.result(self.program, slot)? {
+            ProgramResult::NotMatched => None,
+            ProgramResult::Pass => Some(Judgement::default()),
+            ProgramResult::Fail(failures) => {
                 let finding = |(validation, message): &(usize, Box<str>)| {
                     self.finding(*validation, message, resource.clone())
                 };
@@ -108,11 +101,13 @@ impl Check for CelCheck {
                     ..Judgement::default()
                 })
             }
-            CelResult::Unknown(reason) => {
+            ProgramResult::Unknown(reason) => {
                 let (rule, message) = (Cow::Borrowed(UNDECIDED), reason.to_string());
                 let finding = Finding { rule, severity: None, resource, subject: None, message };
                 Some(Judgement { unknown: vec![finding], ..Judgement::default() })
             }
+            // Of programs of other tests.
+            ProgramResult::Presence(_) | ProgramResult::Results(_) => None,
         }
     }
 }

@@ -7,20 +7,21 @@ mod check;
 
 use std::sync::Arc;
 
-use comptroller_cel::{
-    ExpressionError, FieldError, NamedSource, Program, ProgramSource, ValidationSource,
-};
+use comptroller_cel::{ExpressionError, FieldError, NamedSource, ProgramSource, ValidationSource};
 
 use super::{BuildError, Built};
-use crate::api::test_spec::{CelTest, CelValidation, NamedExpression};
+use crate::{
+    api::test_spec::{CelTest, CelValidation, NamedExpression},
+    inventory::Program,
+};
 
 /// Compiles a `cel` test: the program, and the check that reads its results.
 pub fn build(test: &CelTest) -> Result<Built, BuildError> {
-    let program =
-        Program::compile(&source(test), "spec.test.cel").map_err(|errors| refusal(&errors))?;
+    let program = comptroller_cel::Program::compile(&source(test), "spec.test.cel")
+        .map_err(|errors| refusal(&errors))?;
     let id = check::program_id(test);
     let check = check::CelCheck::new(test, id);
-    Ok(Built { check: Box::new(check), program: Some((id, Arc::new(program))) })
+    Ok(Built { check: Box::new(check), program: Some((id, Arc::new(Program::Cel(program)))) })
 }
 
 fn source(test: &CelTest) -> ProgramSource<'_> {

@@ -316,7 +316,7 @@ impl Check for RbacCheck {
             Item::Subject(id) => self.judge_subject(context, id),
             Item::Object(slot) => self.judge_malformed(context.inventory, slot),
             SUBJECTS_PER_NAMESPACE => self.judge_subjects_per_namespace(context),
-            Item::Cluster(_) => None,
+            Item::Reported(_) | Item::Cluster(_) => None,
         }
     }
 

@@ -92,7 +92,7 @@ pub(crate) fn undecided(inventory: &Inventory, slot: Slot, message: String) -> O
 }
 
 /// A workload scaled to zero by its owner still counts; one that a controller scaled to zero is history.
-fn runs(facts: &WorkloadFacts) -> bool {
+pub(crate) fn runs(facts: &WorkloadFacts) -> bool {
     match facts.activity {
         Activity::Active => true,
         Activity::Idle => facts.controller.is_none(),

@@ -6,9 +6,8 @@ use crate::{
     api::ControlSpec,
     checks::{self, BuildError, Check, Dependency, scope::ScopeFilter},
     engine::verdict::Reason,
-    inventory::ProgramId,
+    inventory::{Program, ProgramId},
 };
-use comptroller_cel::Program;
 
 /// What a control needs to be evaluated; or why its spec can't be evaluated, for its verdict.
 #[derive(Debug)]
@@ -17,7 +16,7 @@ pub(super) enum CompiledTest {
     Broken { reason: Reason, message: String },
 }
 
-/// A test with the CEL program that has to run while objects are projected, if it needs one.
+/// A test with the program that has to run while objects are projected, if it needs one.
 type Compiled = (CompiledTest, Option<(ProgramId, Arc<Program>)>);
 
 /// Compiles a spec. One that no API server has seen may have any mistake.

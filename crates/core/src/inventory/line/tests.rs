@@ -12,7 +12,7 @@ use crate::inventory::{
 use comptroller_vocabulary::canonical;
 
 /// What becomes of facts that are written as a line and read back.
-fn read_back(facts: &Facts, cel: Vec<CelResult>) -> ProjectedObject {
+fn read_back(facts: &Facts, cel: Vec<ProgramResult>) -> ProjectedObject {
     let programs: Vec<ProgramId> =
         (0..cel.len()).map(|at| ProgramId(u64::MAX - at as u64)).collect();
     let object = Object {
@@ -22,7 +22,7 @@ fn read_back(facts: &Facts, cel: Vec<CelResult>) -> ProjectedObject {
         name: "web".into(),
         uid: Some("7d9e".into()),
         facts: facts.clone(),
-        cel: cel.into(),
+        results: cel.into(),
     };
     let line = canonical::to_string(&of(&object, &programs)).unwrap();
     let read = parse(line.as_bytes(), &programs).unwrap();
@@ -30,7 +30,7 @@ fn read_back(facts: &Facts, cel: Vec<CelResult>) -> ProjectedObject {
         (&read.namespace, &read.name, &read.uid),
         (&object.namespace, &object.name, &object.uid)
     );
-    assert_eq!(read.cel, object.cel);
+    assert_eq!(read.results, object.results);
     let again = Object { facts: read.facts.clone(), ..object };
     assert_eq!(canonical::to_string(&of(&again, &programs)).unwrap(), line);
     read
@@ -160,15 +160,15 @@ fn facts_of_our_own_kinds_read_back() {
 #[test]
 fn results_of_programs_read_back_in_the_order_that_is_asked_for() {
     let results = vec![
-        CelResult::Pass,
-        CelResult::NotMatched,
-        CelResult::Fail([(0, "no".into()), (7, "never \u{e9}".into())].into()),
-        CelResult::Unknown("no such key".into()),
+        ProgramResult::Pass,
+        ProgramResult::NotMatched,
+        ProgramResult::Fail([(0, "no".into()), (7, "never \u{e9}".into())].into()),
+        ProgramResult::Unknown("no such key".into()),
     ];
     read_back(&Facts::Exists, results);
     let line = br#"{"cel":{"000000000000000a":"Pass","000000000000000b":"NotMatched"},"facts":"Exists","name":"a","namespace":"","uid":null}"#;
     let read = parse(line, &[ProgramId(11), ProgramId(10)]).unwrap();
-    assert_eq!(*read.cel, [CelResult::NotMatched, CelResult::Pass]);
+    assert_eq!(*read.results, [ProgramResult::NotMatched, ProgramResult::Pass]);
     let missing = parse(line, &[ProgramId(12)]);
     assert!(matches!(missing, Err(LineError::NoResult(ProgramId(12)))));
     // What a later version adds is not passed over.

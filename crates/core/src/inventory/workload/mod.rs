@@ -7,6 +7,7 @@ mod read;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -36,6 +37,9 @@ pub struct WorkloadFacts {
     pub pod: Arc<PodFacts>,
     /// Whether it runs, will run, or never will again.
     pub activity: Activity,
+    /// When it was created. None in a manifest that was never applied.
+    #[serde(default)]
+    pub created: Option<Timestamp>,
     /// The flags of the API server, if this is its static pod. None for other pods.
     pub api_server_flags: Option<Box<[Symbol]>>,
     /// What it backs up and when it last did, if this is a `CronJob` that says so. None for others.
@@ -196,6 +200,7 @@ fn workload(
         labels,
         pod: interner.pods.share(read::pod(pod, written, interner)?),
         activity,
+        created: metadata.created()?,
         api_server_flags: None,
         cron: None,
     })

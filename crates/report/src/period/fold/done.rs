@@ -5,7 +5,7 @@ use serde_json::Value;
 use comptroller_core::api::{TestKind, control::DEFAULT_HEARTBEAT};
 
 /// The sentence for a spec as the log has it.
-pub(super) fn what_was_done(spec: &Value) -> String {
+pub fn what_was_done(spec: &Value) -> String {
     if spec.get("suspend").and_then(Value::as_bool) == Some(true) {
         return "Nothing was judged: the control was suspended.".to_owned();
     }

@@ -37,6 +37,8 @@ mod records;
 #[cfg(test)]
 mod tests;
 
+pub use self::done::what_was_done;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};

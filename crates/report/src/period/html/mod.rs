@@ -23,7 +23,6 @@ pub(crate) mod text;
 pub(crate) mod timeline;
 mod warnings;
 pub(crate) mod words;
-mod yaml;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -9,10 +9,15 @@ use super::{
     table::HtmlTable,
     text::{clipped, count, lines_in_full, mono, outside, time},
     words::flag,
+};
+use crate::{
+    period::model::{Accepted, ControlReport, SpecChange, SpecVersion},
     yaml::yaml,
 };
-use crate::period::model::{Accepted, ControlReport, SpecChange, SpecVersion};
 use comptroller_evidence::data::FieldChange;
+
+/// Where the rest of a spec is that is too long for the page.
+const REST: &str = "the JSON has all of it (comptroller report … -o json)";
 
 /// The most versions of a spec that are shown in full.
 const MAX_VERSIONS: usize = 20;
@@ -89,7 +94,7 @@ pub fn details(page: &Page<'_>, control: &ControlReport) -> Markup {
                     }
                     (version.entry) ", " (mono(&version.spec_digest))
                 }
-                pre { (lines_in_full(&yaml(&version.spec))) }
+                pre { (lines_in_full(&yaml(&version.spec, REST))) }
             }
         }
         @if control.specs.is_empty() && !control.spec_digest.is_empty() {

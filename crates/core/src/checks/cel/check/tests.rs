@@ -102,7 +102,7 @@ fn texts_that_are_kept_for_every_object_are_short() {
     let judged = judged(spec, &[deployment("web", &json!(1))]);
     let message = &judged[0].1.failing[0].message;
     assert!(
-        message.len() <= crate::inventory::cel::MAX_TEXT + '…'.len_utf8()
+        message.len() <= crate::inventory::program::MAX_TEXT + '…'.len_utf8()
             && message.ends_with("é…"),
         "{message}"
     );

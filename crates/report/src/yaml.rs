@@ -2,20 +2,19 @@
 
 use serde_json::Value;
 
-/// The most characters of a spec that the page shows.
+/// The most characters of a spec that a page shows.
 const MAX_CHARS: usize = 20_000;
 
-/// Whatever `clipped` would cut is cut here too, and said to be.
-const CUT: &str = "# cut here: the JSON has all of it (comptroller report … -o json)\n";
-
-/// The text of a value, a line for each scalar.
-pub fn yaml(value: &Value) -> String {
+/// The text of a value, a line for each scalar. One that is too long for a page is cut, and the last
+/// line says where to find the rest.
+pub fn yaml(value: &Value, rest: &str) -> String {
     let mut text = String::new();
     write(value, 0, Position::Line, &mut text);
     if let Some((end, _)) = text.char_indices().nth(MAX_CHARS) {
         text.truncate(end);
+        text.push_str("\n# cut here: ");
+        text.push_str(rest);
         text.push('\n');
-        text.push_str(CUT);
     }
     text
 }
@@ -108,7 +107,7 @@ mod tests {
             "owner": "no",
         });
         assert_eq!(
-            yaml(&spec),
+            yaml(&spec, ""),
             "criteria:\n- CC6.1\n- CC6.3\nowner: \"no\"\nscope:\n  excludeNamespaces: []\n  matchLabels:\n    env: prod\nsuspended: false\ntest:\n  rbac:\n    allow:\n    - kind: Group\n      name: ops\n    - name: \"*\"\ntitle: \"Nobody: \\\"admin\\\"\"\n"
         );
     }
@@ -125,12 +124,13 @@ mod tests {
 
     #[test]
     fn a_long_spec_is_cut_and_says_so() {
-        let text = yaml(&json!({"a": "é".repeat(MAX_CHARS * 2)}));
-        assert!(text.ends_with(CUT) && text.chars().count() < MAX_CHARS + 100);
+        let text = yaml(&json!({"a": "é".repeat(MAX_CHARS * 2)}), "see the JSON");
+        assert!(text.ends_with("é\n# cut here: see the JSON\n"));
+        assert!(text.chars().count() < MAX_CHARS + 100);
     }
 
     #[test]
     fn lists_in_lists_keep_their_order() {
-        assert_eq!(yaml(&json!([["a", "b"], []])), "- - a\n  - b\n- []\n");
+        assert_eq!(yaml(&json!([["a", "b"], []]), ""), "- - a\n  - b\n- []\n");
     }
 }
