@@ -252,6 +252,14 @@ fn wrong_values_are_refused_in_words() {
             json!({"evidence": {"persistence": {"enabled": false}, "witnessPolicy": "x"}}),
             "there is no log that witnesses could cosign",
         ),
+        (
+            json!({"notifications": {"webhook": {"url": "https://x", "tokenKey": "t"}}}),
+            "notifications.webhook names a key of a Secret",
+        ),
+        (
+            json!({"evidence": {"persistence": {"enabled": false}}, "notifications": {"webhook": {"url": "https://x"}}}),
+            "notifications.webhook.url needs a log",
+        ),
     ] {
         let error = helm::template_with(&helm, CHART, &values.to_string()).unwrap_err();
         assert!(error.contains(message), "{values}: {error}");

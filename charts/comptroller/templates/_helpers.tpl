@@ -124,4 +124,12 @@ true
 {{- if and $evidence.witnessPolicy (not (include "comptroller.evidence" .)) }}
 {{- fail "evidence.witnessPolicy is set, but there is no log that witnesses could cosign: set evidence.bucket.url or evidence.persistence.enabled." }}
 {{- end }}
+{{- if and .Values.notifications.webhook.url (not (include "comptroller.evidence" .)) }}
+{{- fail "notifications.webhook.url needs a log, whose entries it is told of: set evidence.bucket.url or evidence.persistence.enabled." }}
+{{- end }}
+{{- range $name, $receiver := .Values.notifications }}
+{{- if and (or $receiver.tokenKey $receiver.signingKey) (not (and $receiver.existingSecret $receiver.url)) }}
+{{- fail (printf "notifications.%s names a key of a Secret: set its url and existingSecret as well." $name) }}
+{{- end }}
+{{- end }}
 {{- end }}
