@@ -29,7 +29,7 @@ pub struct CrdsArgs {
 enum CrdFormat {
     /// CustomResourceDefinitions, for kubectl apply.
     Yaml,
-    /// JSON Schemas, for editors and kubeconform: KIND_VERSION.json, and all.json with every kind.
+    /// JSON Schemas, for editors and kubeconform: `KIND_VERSION.json`, and `all.json` with every kind.
     JsonSchema,
 }
 

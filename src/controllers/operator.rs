@@ -145,14 +145,7 @@ pub fn start(
     let controls = runner.run_kind::<Control>(context, controls);
     let context = exception_context(parts, &board, &commands, &rewinds);
     let exceptions = runner.run_kind::<ControlException>(context, exceptions);
-    let context = audit_period::PeriodContext::new(
-        Api::all(parts.client.clone()),
-        parts.evidence.clone(),
-        commands.clone(),
-        events,
-        parts.metrics.clone(),
-        rewinds,
-    );
+    let context = period_context(parts, &commands, events, rewinds);
     let periods = runner.run_kind::<AuditPeriod>(context, no_periods);
     let held = HeldKinds {
         controls: controls.held.clone(),
@@ -191,21 +184,24 @@ pub fn start(
             }
             Some(_) = reconcilers.join_next() => return Err(OperatorError::TaskEnded("reconciler")),
         }
-        let finish = async { while reconcilers.join_next().await.is_some() {} };
-        if tokio::time::timeout(GRACE, finish).await.is_err() {
-            tracing::warn!("a reconcile did not finish in time and was cut");
-        }
-        if tokio::time::timeout(GRACE, evidence.stop()).await.is_err() {
-            tracing::warn!(
-                "the evidence log was not closed in order: the next start records a gap"
-            );
-        }
+        finish(&mut reconcilers, &evidence).await;
         // Whoever publishes meanwhile knows less.
         essential.shutdown().await;
         checkpoint_publisher::publish_last(client, &namespace, &evidence).await;
         Ok(())
     };
     (handle, run)
+}
+
+/// Lets reconciles under way finish, and closes the log.
+async fn finish(reconcilers: &mut JoinSet<()>, evidence: &Evidence) {
+    let reconciled = async { while reconcilers.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, reconciled).await.is_err() {
+        tracing::warn!("a reconcile did not finish in time and was cut");
+    }
+    if tokio::time::timeout(GRACE, evidence.stop()).await.is_err() {
+        tracing::warn!("the evidence log was not closed in order: the next start records a gap");
+    }
 }
 
 /// What tells other tools of what is recorded.
@@ -297,6 +293,22 @@ fn exception_context(
         commands: commands.clone(),
         writer: writer("comptroller/exception", ReconcileKind::Exception, parts, rewinds),
     }
+}
+
+fn period_context(
+    parts: &Parts,
+    commands: &mpsc::Sender<Command>,
+    events: events::Publisher,
+    rewinds: Rewinds,
+) -> audit_period::PeriodContext {
+    audit_period::PeriodContext::new(
+        Api::all(parts.client.clone()),
+        parts.evidence.clone(),
+        commands.clone(),
+        events,
+        parts.metrics.clone(),
+        rewinds,
+    )
 }
 
 fn writer<S: Clone + PartialEq + Serialize + WithoutTexts>(

@@ -212,12 +212,12 @@ fn refusal<K: Resource<DynamicType = ()>>(error: &kube::Error) -> String {
 }
 
 fn of_unreadable<K: Resource<DynamicType = ()>>(names: &[String]) -> Option<String> {
-    let named = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let first = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = names.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     (!names.is_empty()).then(|| {
         format!(
-            "some {} can't be read and are left out: {named}{more}; `kubectl describe` says what is wrong with them",
+            "some {} can't be read and are left out: {first}{more}; `kubectl describe` says what is wrong with them",
             kind::<K>()
         )
     })

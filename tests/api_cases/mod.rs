@@ -345,29 +345,29 @@ fn invalid_other_tests() -> Vec<(Value, &'static str)> {
         (json!({"approvers": {"users": [""]}}), "spec.approvers.users[0]"),
         (test(&json!({"guards": {"namespace": ""}})), "spec.test.guards.namespace"),
         (test(&json!({"presence": {}})), "spec.test.presence.resources"),
-        (presence(json!({"resources": []})), "spec.test.presence.resources"),
+        (presence(&json!({"resources": []})), "spec.test.presence.resources"),
         (
-            presence(json!({"resources": [{"apiGroups": [""], "resources": ["pods"]}]})),
+            presence(&json!({"resources": [{"apiGroups": [""], "resources": ["pods"]}]})),
             "spec.test.presence.resources[0].apiVersions",
         ),
-        (presence(json!({"per": "Node"})), "spec.test.presence.per"),
-        (presence(json!({"min": 0})), "spec.test.presence.min"),
-        (presence(json!({"names": [""]})), "spec.test.presence.names[0]"),
-        (presence(json!({"healthy": ""})), "spec.test.presence.healthy"),
-        (presence(json!({"maxAge": "daily"})), "spec.test.presence.maxAge"),
-        (presence(json!({"timestamp": "report.at"})), "spec.test.presence"),
-        (presence(json!({"maxAge": "1d", "timestamp": "a..b"})), "spec.test.presence.timestamp"),
-        (presence(json!({"unhealthy": "Warn"})), "spec.test.presence.unhealthy"),
+        (presence(&json!({"per": "Node"})), "spec.test.presence.per"),
+        (presence(&json!({"min": 0})), "spec.test.presence.min"),
+        (presence(&json!({"names": [""]})), "spec.test.presence.names[0]"),
+        (presence(&json!({"healthy": ""})), "spec.test.presence.healthy"),
+        (presence(&json!({"maxAge": "daily"})), "spec.test.presence.maxAge"),
+        (presence(&json!({"timestamp": "report.at"})), "spec.test.presence"),
+        (presence(&json!({"maxAge": "1d", "timestamp": "a..b"})), "spec.test.presence.timestamp"),
+        (presence(&json!({"unhealthy": "Warn"})), "spec.test.presence.unhealthy"),
         (test(&json!({"results": {"maxAge": "1d"}})), "spec.test.results.reports"),
-        (results(json!({"reports": []})), "spec.test.results.reports"),
-        (results(json!({"reports": ["SbomReport"]})), "spec.test.results.reports[0]"),
-        (results(json!({"maxAge": null})), "spec.test.results.maxAge"),
-        (results(json!({"maxAge": "x"})), "spec.test.results.maxAge"),
-        (results(json!({"sources": [""]})), "spec.test.results.sources[0]"),
-        (results(json!({"minSeverity": "Info"})), "spec.test.results.minSeverity"),
-        (results(json!({"warnings": "Ignore"})), "spec.test.results.warnings"),
-        (results(json!({"require": {}})), "spec.test.results.require.of"),
-        (results(json!({"require": {"of": "Pods"}})), "spec.test.results.require.of"),
+        (results(&json!({"reports": []})), "spec.test.results.reports"),
+        (results(&json!({"reports": ["SbomReport"]})), "spec.test.results.reports[0]"),
+        (results(&json!({"maxAge": null})), "spec.test.results.maxAge"),
+        (results(&json!({"maxAge": "x"})), "spec.test.results.maxAge"),
+        (results(&json!({"sources": [""]})), "spec.test.results.sources[0]"),
+        (results(&json!({"minSeverity": "Info"})), "spec.test.results.minSeverity"),
+        (results(&json!({"warnings": "Ignore"})), "spec.test.results.warnings"),
+        (results(&json!({"require": {}})), "spec.test.results.require.of"),
+        (results(&json!({"require": {"of": "Pods"}})), "spec.test.results.require.of"),
         (test(&json!({"podSecurity": {}})), "spec.test.podSecurity.minimum"),
         (test(&json!({"podSecurity": {"minimum": "Restricted"}})), "spec.test.podSecurity.minimum"),
         (cel(json!([])), "spec.test.cel.validations"),
@@ -393,13 +393,13 @@ fn invalid_other_tests() -> Vec<(Value, &'static str)> {
     ]
 }
 
-fn presence(fields: Value) -> Value {
+fn presence(fields: &Value) -> Value {
     let mut spec = json!({"resources": [{"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["daemonsets"]}]});
     spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     test(&json!({"presence": spec}))
 }
 
-fn results(fields: Value) -> Value {
+fn results(fields: &Value) -> Value {
     let mut spec = json!({"reports": ["PolicyReport"], "maxAge": "24h"});
     spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     test(&json!({"results": spec}))
@@ -530,14 +530,14 @@ pub fn valid_controls() -> Vec<Value> {
             "selector": {"matchLabels": {"app.kubernetes.io/part-of": "shop"}},
         }})),
         test(&json!({"podSecurity": {"minimum": "restricted"}})),
-        presence(json!({})),
-        presence(json!({
+        presence(&json!({})),
+        presence(&json!({
             "names": ["fluent-*"], "selector": {"matchLabels": {"app": "logs"}}, "per": "Namespace", "min": 2,
             "healthy": "object.status.numberReady > 1", "maxAge": "36h", "timestamp": "status.at",
             "unhealthy": "Ignore",
         })),
-        results(json!({})),
-        results(json!({
+        results(&json!({})),
+        results(&json!({
             "reports": ["PolicyReport", "VulnerabilityReport", "ConfigAuditReport", "ExposedSecretReport",
                         "RbacAssessmentReport", "InfraAssessmentReport"],
             "sources": ["kyverno"], "policies": ["require-*"], "categories": ["Pod Security*"],

@@ -17,7 +17,7 @@ metadata: {name: bad, namespace: prod}
 spec: {containers: [{name: a, image: b, securityContext: {privileged: true}}]}
 ";
 
-/// A ConfigMap, of which no control of the pack says anything.
+/// A `ConfigMap`, of which no control of the pack says anything.
 pub const FINE: &str = "apiVersion: v1
 kind: ConfigMap
 metadata: {name: fine, namespace: prod}

@@ -157,9 +157,9 @@ async fn every_resource_of_ours_is_accepted() {
 #[test]
 fn what_findings_are_mapped_to_exists() {
     let controls = fs::read_to_string(repository().join("docs/controls.md")).unwrap();
-    let text = fs::read_to_string(repository().join("docs/migrate.md")).unwrap();
+    let migration = fs::read_to_string(repository().join("docs/migrate.md")).unwrap();
     let mut count = 0;
-    for line in text.lines().filter(|line| line.starts_with("| ")) {
+    for line in migration.lines().filter(|line| line.starts_with("| ")) {
         let answer = line.rsplit('|').nth(1).unwrap();
         for name in answer.split('`').skip(1).step_by(2) {
             let (test, requirements) = name.split_once(": ").unwrap_or((name, ""));

@@ -1,4 +1,4 @@
-//! A real Prometheus scrapes two real operators, over HTTPS and with a token as a ServiceMonitor has it
+//! A real Prometheus scrapes two real operators, over HTTPS and with a token as a `ServiceMonitor` has it
 //! done, on a real API server. Every query of every dashboard and every alert expression is put to what
 //! it stored, and each alert is made to fire by what it is about. Only what can't be brought about in
 //! seconds is left to promtool (`tests/alerts`), with the reason. The commands of the runbooks work.

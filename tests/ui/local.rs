@@ -80,7 +80,7 @@ async fn a_user_with_fewer_rights_sees_less_and_is_told_what_is_missing() {
     let plane = world().await;
     apply(
         &plane,
-        r#"
+        r"
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: controls-alone}
@@ -91,7 +91,7 @@ kind: ClusterRoleBinding
 metadata: {name: developer-controls}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: controls-alone}
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: developer}]
-"#,
+",
     )
     .await;
     let (ui, link) = Program::ui(&plane, "developer", &[]).await;
@@ -151,7 +151,7 @@ async fn with_a_log_there_are_timelines_and_reports() {
         match format {
             "csv" => assert_eq!(&report.bytes[..4], b"PK\x03\x04"),
             "html" => {
-                assert!(report.text.contains("admin (as the API server knows them)"), "who ran it")
+                assert!(report.text.contains("admin (as the API server knows them)"), "who ran it");
             }
             _ => assert!(serde_json::from_str::<serde_json::Value>(&report.text).is_ok()),
         }

@@ -102,7 +102,7 @@ impl Program {
         })
         .await
         .unwrap_or_else(|error| panic!("{error}: {}", program.output()));
-        program.url = link.split("/ui/").next().unwrap().to_owned();
+        link.split("/ui/").next().unwrap().clone_into(&mut program.url);
         (program, link)
     }
 

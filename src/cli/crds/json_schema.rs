@@ -11,7 +11,7 @@ const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 /// The file that has every kind, for a folder with manifests of several.
 const ALL: &str = "all.json";
 
-/// The formats of JSON Schema that the definitions use; those of OpenAPI, such as `int32`, mean nothing to
+/// The formats of JSON Schema that the definitions use; those of `OpenAPI`, such as `int32`, mean nothing to
 /// a validator.
 const FORMATS: [&str; 2] = ["date", "date-time"];
 

@@ -17,6 +17,7 @@ use crate::{
     outbound::{PlainHttp, Sent, Target},
 };
 use comptroller_report::period::{FORMATS, PeriodFormat, Rendered};
+use comptroller_vocabulary::hex;
 
 /// How long the receiver may take: it may well store the report before it answers.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -134,7 +135,7 @@ pub fn run(args: &PushArgs) -> Result<u8, Box<dyn std::error::Error>> {
         return Ok(0);
     }
     let key = idempotency_key(&made.digest, &args.endpoint);
-    send(&target, headers, media_type, &key, body)?;
+    send(&target, headers, media_type, &key, &body)?;
     Ok(0)
 }
 
@@ -149,8 +150,7 @@ async fn make(
 /// By this a receiver that knows the header keeps a report once that is sent twice: it is another when the
 /// report says something else, and not when it is made again.
 fn idempotency_key(digest: &str, endpoint: &str) -> String {
-    let digest = Sha256::digest(format!("{digest}\n{endpoint}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(format!("{digest}\n{endpoint}")))
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -159,7 +159,7 @@ async fn send(
     mut headers: HeaderMap,
     media_type: &'static str,
     key: &str,
-    body: Vec<u8>,
+    body: &[u8],
 ) -> Result<(), PushError> {
     headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(media_type));
     if let Ok(key) = HeaderValue::from_str(key) {
@@ -169,7 +169,7 @@ async fn send(
     let mut wait = FIRST_RETRY;
     let mut tries = 1;
     loop {
-        match target.post(headers.clone(), body.clone()).await {
+        match target.post(headers.clone(), body.to_vec()).await {
             Sent::Accepted => return Ok(()),
             // Nobody changes the credentials while a command waits.
             Sent::Refused(why) | Sent::Denied(why) => return Err(PushError::Refused { host, why }),
@@ -249,9 +249,7 @@ fn fill(path: &Path, template: &str, report: &[u8]) -> Result<Vec<u8>, PushError
     environment.set_auto_escape_callback(|_| AutoEscape::Json);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
-    let text = environment
-        .render_str(template, minijinja::Value::from_serialize(&report))
-        .map_err(wrong)?;
+    let text = environment.render_str(template, minijinja::value::Serde(&report)).map_err(wrong)?;
     serde_json::from_str::<serde::de::IgnoredAny>(&text)
         .map_err(|error| PushError::NotJson { path: path.to_owned(), error })?;
     Ok(text.into_bytes())
@@ -278,7 +276,7 @@ mod tests {
     fn a_value_stays_the_value_that_it_is() {
         let name = "\"}, \"admin\": true, {\"</script>\u{2028}";
         assert_eq!(filled(r#"{"name": {{ period.name }}}"#).unwrap(), json!({"name": name}));
-        let list = r#"[{% for one in controls if one.deviations > 0 %}{{ one.name }}{% endfor %}]"#;
+        let list = r"[{% for one in controls if one.deviations > 0 %}{{ one.name }}{% endfor %}]";
         assert_eq!(filled(list).unwrap(), json!(["a"]));
         let joined = r#"{"title": {{ "SOC 2: " ~ period.name }}, "all": {{ controls }}}"#;
         assert_eq!(filled(joined).unwrap()["title"], format!("SOC 2: {name}"));

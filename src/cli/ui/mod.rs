@@ -137,11 +137,11 @@ impl Link {
         if !std::io::stdin().is_terminal() {
             return std::future::pending().await;
         }
-        let (pressed, mut presses) = mpsc::channel(1);
+        let (sender, mut presses) = mpsc::channel(1);
         // A thread of its own: a read of a terminal can't be cancelled, and must not hold up the end.
         std::thread::spawn(move || {
             for line in std::io::stdin().lines() {
-                if line.is_err() || pressed.blocking_send(()).is_err() {
+                if line.is_err() || sender.blocking_send(()).is_err() {
                     return;
                 }
             }

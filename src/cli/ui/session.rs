@@ -10,6 +10,8 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
+use comptroller_vocabulary::hex;
+
 /// How many bytes of chance a token has.
 const BYTES: usize = 32;
 
@@ -27,7 +29,7 @@ impl Token {
     fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; BYTES];
         getrandom::fill(&mut bytes)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Self(hex(&bytes)))
     }
 
     pub fn as_str(&self) -> &str {

@@ -1,5 +1,7 @@
 //! Paths below `/ui/` and the query strings behind them.
 
+use std::fmt::Write;
+
 use maud::{Markup, html};
 use url::form_urlencoded;
 
@@ -18,7 +20,8 @@ pub fn path(segments: &[&str]) -> Option<String> {
             if byte.is_ascii_alphanumeric() || b"-._~:@!$'()*,;=".contains(&byte) {
                 path.push(char::from(byte));
             } else {
-                path.push_str(&format!("%{byte:02X}"));
+                // Writing to a String can't fail.
+                let _ = write!(path, "%{byte:02X}");
             }
         }
     }

@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn every_row_is_on_one_page_and_beyond_the_end_is_the_last() {
-        let all: Vec<usize> = (0..ROWS * 2 + 1).collect();
+        let all: Vec<usize> = (0..=ROWS * 2).collect();
         let pages = [1, 2, 3].map(|number| Paged::new(&all, number).rows.to_vec());
         assert_eq!(pages.concat(), all);
         assert_eq!(Paged::new(&all, 99).rows, [ROWS * 2]);

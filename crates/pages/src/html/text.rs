@@ -118,7 +118,7 @@ pub fn length(length: SignedDuration) -> String {
 }
 
 /// `10,000`: with a comma before each group of three digits.
-pub fn number(number: impl ToString) -> String {
+pub fn number(number: impl Copy + ToString) -> String {
     let digits = number.to_string();
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |rest| ("-", rest));
     let mut text = String::from(sign);

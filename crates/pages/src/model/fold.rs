@@ -168,9 +168,9 @@ impl LogFold {
 
     fn exception(&mut self, index: u64, entry: &Entry, data: &ObjectChange) {
         let name = &entry.subject.name;
-        let named = data.spec.as_ref().and_then(|spec| spec.get("controls")?.as_array());
-        if let Some(named) = named {
-            let names = named.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let controls = data.spec.as_ref().and_then(|spec| spec.get("controls")?.as_array());
+        if let Some(controls) = controls {
+            let names = controls.iter().filter_map(Value::as_str).map(str::to_owned).collect();
             self.exceptions.insert(name.clone(), names);
             if self.exceptions.len() > MAX_OBJECTS {
                 self.exceptions.pop_first();

@@ -42,9 +42,8 @@ fn make(request: &Request<'_>, names: &[&str]) -> Result<Content, Missing> {
             ("Asked for by", Some(outside(&spec.requested_by))),
             ("Written by", spec.recorded_by.as_deref().map(|by| html! { (outside(by)) " on their behalf" })),
             ("Asked for", Some(maybe_when(parts::created(&exception.metadata), now, "–"))),
-            ("Approved by", Some(match &spec.approved_by {
-                Some(by) => outside(by),
-                None => html! { "nobody yet" },
+            ("Approved by", Some(html! {
+                @if let Some(by) = &spec.approved_by { (outside(by)) } @else { "nobody yet" }
             })),
             ("Expires", Some(when(spec.expires.0, now))),
             ("Ticket", spec.ticket.as_deref().map(outside)),

@@ -1,5 +1,10 @@
 //! The pages: a file for each, and its line in [`PAGES`].
 
+#![allow(
+    clippy::unnecessary_wraps,
+    reason = "all pages have the signature of the table, also those that can't be missing"
+)]
+
 mod control;
 mod controls;
 mod exception;
@@ -88,7 +93,7 @@ pub fn menu() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// The page of a path, with the names in it; None if there is none.
-pub fn find<'p>(segments: &'p [String]) -> Option<(&'static PageKind, Vec<&'p str>)> {
+pub fn find(segments: &[String]) -> Option<(&'static PageKind, Vec<&str>)> {
     PAGES.iter().find_map(|page| {
         let pattern: Vec<&str> = page.path.split('/').filter(|part| !part.is_empty()).collect();
         let fits = pattern.len() == segments.len()

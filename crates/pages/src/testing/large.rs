@@ -12,11 +12,11 @@ use crate::model::{
 };
 
 /// A cluster with this many controls, exceptions, attestations and items of a population.
-pub fn large(size: usize) -> Site {
+pub fn large(count: usize) -> Site {
     let mut site = sample();
     let states = ["Passing", "Failing", "Unknown", "Excepted", "NotApplicable"];
     let severities = ["Low", "Medium", "High", "Critical"];
-    site.controls.items = (0..size)
+    site.controls.items = (0..count)
         .map(|number| {
             let criteria = [number, number + 7].map(|at| SOC2[at % SOC2.len()].id);
             let state = states[number % states.len()];
@@ -24,14 +24,14 @@ pub fn large(size: usize) -> Site {
                 &format!("control-{number:05}"),
                 json!({"title": format!("Control number {number}"), "criteria": criteria, "owner": format!("team-{}", number % 300),
                     "severity": severities[number % 4]}),
-                objects::status(state, "FindingsOpen", json!({"occurrences": [{
+                objects::status(state, "FindingsOpen", &json!({"occurrences": [{
                     "period": "2026-Q4", "phase": "Open", "opens": "2026-10-01T00:00:00Z", "due": "2026-11-01T00:00:00Z",
                     "graceUntil": "2026-12-15T00:00:00Z", "ruleDigest": "sha256:00"}]})),
             )
         })
         .collect();
     let exception = Arc::unwrap_or_clone(site.exceptions.items.remove(0));
-    site.exceptions.items = (0..size)
+    site.exceptions.items = (0..count)
         .map(|number| {
             let mut one = exception.clone();
             one.metadata.name = Some(format!("exception-{number:05}"));
@@ -40,11 +40,11 @@ pub fn large(size: usize) -> Site {
         })
         .collect();
     let attestation = Arc::unwrap_or_clone(site.attestations.items.remove(0));
-    site.attestations.items = (0..size)
+    site.attestations.items = (0..count)
         .map(|number| {
             let mut one = attestation.clone();
             one.metadata.name = Some(format!("attestation-{number:05}"));
-            one.spec.control = "control-00001".to_owned();
+            "control-00001".clone_into(&mut one.spec.control);
             Arc::new(one)
         })
         .collect();
@@ -56,12 +56,12 @@ pub fn large(size: usize) -> Site {
         })
         .collect();
     let mut log = Arc::unwrap_or_clone(site.log.take().unwrap());
-    log.controls.insert("control-00001".to_owned(), history(size));
+    log.controls.insert("control-00001".to_owned(), history(count));
     site.log = Some(Arc::new(log));
     site.population = Some(ReadPopulation {
         control: "control-00001".to_owned(),
         digest: "sha256:list".to_owned(),
-        items: Ok((0..size).map(item).collect()),
+        items: Ok((0..count).map(item).collect()),
     });
     site
 }

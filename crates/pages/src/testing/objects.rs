@@ -38,7 +38,7 @@ pub fn control(name: &str, mut spec: Value, status: Value) -> Arc<Control> {
 }
 
 /// A status of this generation, evaluated a quarter of an hour before.
-pub fn status(state: &str, reason: &str, more: Value) -> Value {
+pub fn status(state: &str, reason: &str, more: &Value) -> Value {
     let mut status = json!({
         "observedGeneration": 3, "state": state, "reason": reason, "since": "2026-11-20T09:14:03Z",
         "lastEvaluated": "2026-11-30T12:45:00Z", "population": 41, "failing": 0, "excepted": 0, "unknown": 0,
@@ -59,24 +59,24 @@ pub fn controls(text: &str) -> Vec<Arc<Control>> {
             json!({"title": "Secrets are encrypted at rest", "criteria": ["CC6.1", "C1.1"], "severity": "Critical",
                 "objective": "Who copies a disk of etcd reads no secret.",
                 "test": {"encryption": {"atRest": {"resources": ["secrets"]}}}}),
-            status("Passing", "NoFindings", json!({"population": 1})),
+            status("Passing", "NoFindings", &json!({"population": 1})),
         ),
         control(
             "images-come-from-our-registry",
             json!({"title": "Images come from our registry", "criteria": ["CC6.8", "ISO27001:A.8.19"], "severity": "Medium",
                 "owner": "platform", "test": {"workload": {"registries": ["registry.corp/*"]}}}),
-            status("Excepted", "Excepted", json!({"population": 212, "excepted": 2})),
+            status("Excepted", "Excepted", &json!({"population": 212, "excepted": 2})),
         ),
         control(
             "volumes-are-backed-up",
             json!({"title": "Volumes are backed up every day", "criteria": ["A1.2"], "owner": "storage",
                 "test": {"backup": {"of": "PersistentVolumeClaims", "maxAge": "24h"}}}),
-            status("Passing", "NoFindings", json!({"lastEvaluated": "2026-11-30T02:00:00Z"})),
+            status("Passing", "NoFindings", &json!({"lastEvaluated": "2026-11-30T02:00:00Z"})),
         ),
         control(
             "pods-are-restricted",
             json!({"title": "Namespaces enforce the restricted level", "criteria": ["CC6.8"], "severity": "Low"}),
-            status("Failing", "FindingsOpen", json!({"observedGeneration": 2, "failing": 4})),
+            status("Failing", "FindingsOpen", &json!({"observedGeneration": 2, "failing": 4})),
         ),
         control(
             "new-and-not-evaluated",
@@ -86,7 +86,7 @@ pub fn controls(text: &str) -> Vec<Arc<Control>> {
         control(
             "meshes-encrypt",
             json!({"title": "Traffic within the mesh is encrypted", "criteria": ["CC6.7"], "test": {"encryption": {"mesh": {}}}}),
-            status("NotApplicable", "NothingInScope", json!({"population": 0})),
+            status("NotApplicable", "NothingInScope", &json!({"population": 0})),
         ),
         attested(text),
     ]
@@ -109,7 +109,7 @@ fn failing(text: &str) -> Arc<Control> {
         status(
             "Failing",
             "FindingsOpen",
-            json!({"population": 231, "failing": 23, "excepted": 1, "unknown": 2, "findings": [
+            &json!({"population": 231, "failing": 23, "excepted": 1, "unknown": 2, "findings": [
                 {"rule": "ClusterAdmin", "resource": {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "name": "ops-admin"},
                     "subject": "User jane@corp", "message": "jane@corp can do everything in the whole cluster, by ClusterRoleBinding ops-admin.", "since": "2026-11-20T09:14:03Z"},
                 {"rule": "ClusterAdmin", "resource": {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "name": text},
@@ -134,7 +134,7 @@ fn unknown(text: &str) -> Arc<Control> {
         status(
             "Unknown",
             "InputsUnreadable",
-            json!({"population": 0, "conditions": [
+            &json!({"population": 0, "conditions": [
                 {"type": "Ready", "status": "False", "reason": "InputsUnreadable",
                     "message": format!("certificates.cert-manager.io can't be listed: grant list and watch on it. {text}"),
                     "lastTransitionTime": "2026-11-30T11:02:00Z"},
@@ -161,7 +161,7 @@ fn attested(text: &str) -> Arc<Control> {
         status(
             "Failing",
             "Overdue",
-            json!({"population": 4, "failing": 2, "occurrences": [
+            &json!({"population": 4, "failing": 2, "occurrences": [
                 occurrence("2026-Q1", "Missed", "2026-04-01T00:00:00Z", "2026-04-15T00:00:00Z", json!({"closed": "2026-04-15T00:00:00Z"})),
                 occurrence("2026-Q2", "CompletedLate", "2026-07-01T00:00:00Z", "2026-07-15T00:00:00Z",
                     json!({"closed": "2026-07-03T10:00:00Z", "records": [

@@ -79,7 +79,7 @@ fn assert_sound(site: &Site, address: &str) -> Document {
         for (name, value) in &element.attributes {
             assert!(!name.starts_with("on") && name != "style", "{address}: {name}={value}");
             assert!(
-                !value.chars().any(|c| comptroller_vocabulary::is_hidden(c)),
+                !value.chars().any(comptroller_vocabulary::is_hidden),
                 "{address}: {name}={value:?}"
             );
         }

@@ -10,6 +10,7 @@ use super::{
     row::{Detail, Outcome, ResultBody},
     shard::Shard,
 };
+use comptroller_vocabulary::hex;
 
 /// What writes the reports, in their results and labels.
 pub const PRODUCER: &str = "comptroller";
@@ -69,7 +70,7 @@ impl Shard<'_> {
         let owner = owner.map(|owner| &owner.uid);
         // Writing into a digest can't fail.
         let _ = serde_json::to_writer(&mut hash, &(owner, self.cut, self.results(Detail::Lasting)));
-        hash.0.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.0.finalize()[..16])
     }
 
     /// The object. Without its texts, if it is to be accepted whatever they are.

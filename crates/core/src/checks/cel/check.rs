@@ -90,7 +90,6 @@ impl Check for CelCheck {
         let Item::Object(slot) = item else { return None };
         let resource = reference(context.inventory, slot)?;
         match context.inventory.result(self.program, slot)? {
-            ProgramResult::NotMatched => None,
             ProgramResult::Pass => Some(Judgement::default()),
             ProgramResult::Fail(failures) => {
                 let finding = |(validation, message): &(usize, Box<str>)| {
@@ -106,8 +105,10 @@ impl Check for CelCheck {
                 let finding = Finding { rule, severity: None, resource, subject: None, message };
                 Some(Judgement { unknown: vec![finding], ..Judgement::default() })
             }
-            // Of programs of other tests.
-            ProgramResult::Presence(_) | ProgramResult::Results(_) => None,
+            // The last two are of programs of other tests.
+            ProgramResult::NotMatched | ProgramResult::Presence(_) | ProgramResult::Results(_) => {
+                None
+            }
         }
     }
 }

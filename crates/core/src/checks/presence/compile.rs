@@ -59,18 +59,18 @@ fn compile(expression: &str) -> Result<comptroller_cel::Program, BuildError> {
 
 /// What there must be, in the words of the spec.
 fn wanted(test: &PresenceTest) -> String {
-    let names: Vec<&str> =
+    let kinds: Vec<&str> =
         test.resources.iter().flat_map(|rule| &rule.resources).map(String::as_str).collect();
-    let mut text = names.join(" or ");
+    let mut wanted = kinds.join(" or ");
     if !test.names.is_empty() {
         let names: Vec<&str> = test.names.iter().map(Glob::as_str).collect();
-        text.push_str(" named ");
-        text.push_str(&names.join(" or "));
+        wanted.push_str(" named ");
+        wanted.push_str(&names.join(" or "));
     }
     if test.selector.is_some() {
-        text.push_str(" with the labels of spec.test.presence.selector");
+        wanted.push_str(" with the labels of spec.test.presence.selector");
     }
-    bounded(text)
+    bounded(wanted)
 }
 
 /// The digest of all that decides what the program says of an object.

@@ -152,7 +152,9 @@ impl Required {
                 .and_then(|kind| inventory.find(kind, &resource.namespace, &resource.name))
                 .and_then(|slot| top(inventory, slot)),
         };
-        slot.into_iter().for_each(|slot| visit(Item::Object(slot)));
+        if let Some(slot) = slot {
+            visit(Item::Object(slot));
+        }
     }
 
     /// Visits what a change of an object that must have a result, or belongs to one, can affect.
@@ -160,7 +162,9 @@ impl Required {
         let Change::Object { slot, before } = change else { return };
         let mut reported = |object: &Object| {
             let id = resource_of(inventory, object).and_then(|of| inventory.reports.find(&of));
-            id.into_iter().for_each(|id| visit(Item::Reported(id)));
+            if let Some(id) = id {
+                visit(Item::Reported(id));
+            }
         };
         let sides = || before.iter().chain(inventory.get(*slot));
         match self.of {
@@ -181,7 +185,9 @@ impl Required {
                     });
                     tops.extend(top_of(inventory, &object.namespace, facts));
                 }
-                tops.into_iter().for_each(|slot| visit(Item::Object(slot)));
+                for slot in tops {
+                    visit(Item::Object(slot));
+                }
                 population::affected(inventory, change, visit);
             }
         }

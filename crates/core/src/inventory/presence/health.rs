@@ -173,5 +173,10 @@ fn shown(condition: &Value) -> &str {
 /// What a condition says of itself, for the end of a sentence.
 fn why(condition: &Value) -> String {
     let texts = ["reason", "message"].map(|field| condition[field].as_str().unwrap_or_default());
-    texts.into_iter().filter(|text| !text.is_empty()).map(|text| format!(": {text}")).collect()
+    let mut why = String::new();
+    for text in texts.into_iter().filter(|text| !text.is_empty()) {
+        why.push_str(": ");
+        why.push_str(text);
+    }
+    why
 }

@@ -48,12 +48,16 @@ struct Scanner {
 
 /// How many of each severity were found. None where the report does not count that one.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 struct Summary {
-    critical_count: Option<i64>,
-    high_count: Option<i64>,
-    medium_count: Option<i64>,
-    low_count: Option<i64>,
+    #[serde(rename = "criticalCount")]
+    critical: Option<i64>,
+    #[serde(rename = "highCount")]
+    high: Option<i64>,
+    #[serde(rename = "mediumCount")]
+    medium: Option<i64>,
+    #[serde(rename = "lowCount")]
+    low: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -241,11 +245,14 @@ fn severity(text: &str) -> Option<Severity> {
 
 const CONTAINER: &str = "trivy-operator.container.name";
 
+/// What a report is about, with its uid where the report knows it.
+type Owner = (ReportedResource, Option<Box<str>>);
+
 /// What a report is about: its owner, or what its labels name. None if neither is there.
 fn owner(
     metadata: &ObjectMetadata,
     whole: &WholeObject<'_>,
-) -> Result<Option<(ReportedResource, Option<Box<str>>)>, ProjectionError> {
+) -> Result<Option<Owner>, ProjectionError> {
     let intern = |api_version: &str, kind: &str, name: &str| {
         check_names([api_version, kind, "", name])?;
         let cluster_scoped = kinds::stored().any(|known| known.kind == kind && !known.namespaced);
@@ -278,10 +285,10 @@ impl Summary {
     /// How the counts differ from what is listed, in one sentence.
     fn differs(self, found: &[Found<'_>]) -> Option<String> {
         let counts = [
-            (Severity::Critical, self.critical_count),
-            (Severity::High, self.high_count),
-            (Severity::Medium, self.medium_count),
-            (Severity::Low, self.low_count),
+            (Severity::Critical, self.critical),
+            (Severity::High, self.high),
+            (Severity::Medium, self.medium),
+            (Severity::Low, self.low),
         ];
         counts.into_iter().find_map(|(of, said)| {
             let said = said?;

@@ -263,8 +263,8 @@ fn commands(request: &Request<'_>, control: &KnownControl<'_>) -> Markup {
 
 /// By what means the spec was last written. The API server keeps that, and not who it was.
 fn managers(control: &KnownControl<'_>) -> Option<Markup> {
-    let managed = control.control.metadata.managed_fields.as_ref()?;
-    let newest = managed
+    let writers = control.control.metadata.managed_fields.as_ref()?;
+    let newest = writers
         .iter()
         .filter(|one| one.subresource.is_none())
         .max_by_key(|one| one.time.as_ref().map(|at| at.0))?;
@@ -272,6 +272,6 @@ fn managers(control: &KnownControl<'_>) -> Option<Markup> {
     Some(html! {
         "The API server says that the object was last written by means of " (mono(manager)) ", "
         (crate::html::text::time(at.0)) "; by whom, only its audit log says. It has "
-        (count(managed.len(), "writer", "writers")) " in all."
+        (count(writers.len(), "writer", "writers")) " in all."
     })
 }

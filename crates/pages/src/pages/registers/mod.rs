@@ -26,6 +26,9 @@ pub const LIST: PageKind = PageKind { path: "registers/*", menu: None, make: one
 /// One record of a register.
 pub const RECORD: PageKind = PageKind { path: "registers/*/*", menu: None, make: record };
 
+/// Makes the page of one record.
+type MakeRecord = fn(&Request<'_>, &str) -> Result<Content, Missing>;
+
 /// A list that is kept whole.
 pub struct Register {
     /// Its name in the path.
@@ -39,7 +42,7 @@ pub struct Register {
     /// A table of the records of a page, from 1, and how many there are in all.
     pub rows: fn(&Request<'_>, usize) -> (Markup, usize),
     /// The page of one record by its name. None for a register whose records have a page elsewhere.
-    pub record: Option<fn(&Request<'_>, &str) -> Result<Content, Missing>>,
+    pub record: Option<MakeRecord>,
 }
 
 fn list(request: &Request<'_>, _: &[&str]) -> Result<Content, Missing> {
