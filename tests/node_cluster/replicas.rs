@@ -47,7 +47,9 @@ pub async fn two_replicas_hand_over_and_nothing_is_lost(node: &mut Node) {
             "key": { "existingSecret": "evidence-key" },
         },
     });
-    chart::install(node, image::NAME, &values, &[]).await.unwrap();
+    // When this test runs alone, the definitions are still those of the manifests.
+    let take_over = ["--take-ownership", "--force-conflicts"];
+    chart::install(node, image::NAME, &values, &take_over).await.unwrap();
     let replicas = Replicas { node, bucket };
 
     let subject = Subject::create(node, "replicas").await;
