@@ -357,10 +357,11 @@ mod tests {
         fold.apply(4, &entry(1, EntrySubject::control("a"), verdict(State::Passing)));
         assert!(fold.view().controls.is_empty());
     }
+
     #[test]
     fn memory_is_bounded_however_many_controls_flap_and_whatever_they_say() {
         let mut fold = LogFold::default();
-        let long = "é".repeat(20_000);
+        let long = "é".repeat(2_000);
         for index in 0..40_000_u64 {
             let Data::Verdict(mut data) = verdict(State::Failing) else { return };
             data.message.clone_from(&long);
