@@ -9,11 +9,13 @@ mod request;
 
 use std::path::PathBuf;
 
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use jiff::Timestamp;
 
 use self::{
     closing::Closing,
     provenance::{CheckedLog, ReportRun},
+    push::PushArgs,
     request::ReportRequest,
 };
 use crate::cli::{
@@ -38,29 +40,50 @@ use comptroller_report::period::{
     sampling::SamplingSheet,
 };
 
+/// The name of the subcommand that sends a report.
+const PUSH: &str = "push";
+
 /// The report, written or sent.
-#[derive(Clone, Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub struct ReportCommand {
-    #[command(subcommand)]
-    send: Option<SendReport>,
-    #[command(flatten)]
-    write: Option<ReportArgs>,
+#[derive(Clone, Debug)]
+pub enum ReportCommand {
+    Write(Box<ReportArgs>),
+    Push(Box<PushArgs>),
 }
 
-/// Where else a report may go.
-#[derive(Clone, Debug, clap::Subcommand)]
-enum SendReport {
-    /// Send the report to an HTTPS endpoint, such as the evidence inbox of a GRC tool.
-    Push(Box<push::PushArgs>),
+// By hand: derived, arguments that are required and a subcommand that needs none of them exclude each
+// other, or all of them become optional.
+impl FromArgMatches for ReportCommand {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        match matches.subcommand() {
+            Some((PUSH, matches)) => Ok(Self::Push(Box::new(PushArgs::from_arg_matches(matches)?))),
+            _ => Ok(Self::Write(Box::new(ReportArgs::from_arg_matches(matches)?))),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for ReportCommand {
+    fn augment_args(command: Command) -> Command {
+        ReportArgs::augment_args(command)
+            .subcommand(PushArgs::augment_args(Command::new(PUSH)))
+            .args_conflicts_with_subcommands(true)
+            .subcommand_negates_reqs(true)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
 }
 
 /// Writes or sends a report; returns the exit code.
 pub fn run(command: &ReportCommand) -> Result<u8, Box<dyn std::error::Error>> {
-    match (&command.send, &command.write) {
-        (Some(SendReport::Push(args)), _) => push::run(args),
-        (None, Some(args)) => write(args),
-        (None, None) => Err("name an AuditPeriod, or give --from and --to, or --as-of".into()),
+    match command {
+        ReportCommand::Write(args) => write(args),
+        ReportCommand::Push(args) => push::run(args),
     }
 }
 
@@ -68,7 +91,7 @@ pub fn run(command: &ReportCommand) -> Result<u8, Box<dyn std::error::Error>> {
 ///
 /// Exit code 0: the report was written. 1: it was written, but the status of the audit period, or the entry
 /// that closes it, has another number. 2: it could not be written, or what it rests on is not right.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
     /// The name of an AuditPeriod in the cluster or in the file. With --from and --to, or --as-of: a name
     /// for the report, which then needs no cluster.
