@@ -39,7 +39,7 @@ helm: ## Build Helm into target/tools from its Go module if PATH has none
 		go install -trimpath -ldflags "-s -w" helm.sh/helm/v4/cmd/helm@$(HELM_VERSION); }
 
 chart: helm kubectl ## Generate the charts' schemas and tables, and what config/ has of the workload
-	COMPTROLLER_UPDATE=1 $(CARGO) test --locked --test chart -- --exact generated::generated_files_are_current
+	COMPTROLLER_UPDATE=1 $(CARGO) test --workspace --locked --test chart -- --exact generated::generated_files_are_current
 
 package: helm ## Pack the charts into target/charts, as a registry takes them
 	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" helm package --destination target/charts charts/comptroller charts/comptroller-pack
@@ -71,9 +71,10 @@ test: export RUST_TEST_THREADS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ON
 test: controlplane kubectl helm test-tools lint ## Lint, then run every test, including those against a real API server
 	$(CARGO) test --workspace --locked $(CARGO_PROFILE)
 
-# Built as whoever calls make; only the program itself runs as root.
+# The whole workspace, so that nothing is built anew with other features. Built as whoever calls make; only
+# the program itself runs as root.
 AS_ROOT := --config "target.'cfg(unix)'.runner = ['sudo', '--preserve-env', 'env', 'PATH=$(PATH)']"
-NODE := $(CARGO) test --locked $(CARGO_PROFILE) $(if $(filter-out 0,$(shell id -u)),$(AS_ROOT)) --test node
+NODE := $(CARGO) test --workspace --locked $(CARGO_PROFILE) $(if $(filter-out 0,$(shell id -u)),$(AS_ROOT)) --test node
 
 node-parts: controlplane kubectl
 	@tests/node/build.sh

@@ -231,8 +231,8 @@ async fn refusals_say_what_to_write() {
         (json!({"heartbeat": "10s"}), "must be between 1m and 7d"),
         (
             json!({"test": {"podSecurity": {"minimum": "baseline"}}}),
-            "exactly one test is needed, of rbac, encryption, backup, workload, podSecurity, cel, \
-             guards, attestation; given: rbac podSecurity",
+            "exactly one test is needed, of rbac, encryption, backup, workload, podSecurity, cel, presence, \
+             results, guards, attestation; given: rbac podSecurity",
         ),
         (test(&json!({"availability": {}})), "given: none"),
         (test(&json!({"encryption": {}})), "must have at least one of atRest"),

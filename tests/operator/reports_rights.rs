@@ -26,10 +26,12 @@ async fn the_role_of_reports_is_what_they_use() {
     {
         kubectl(&bench.plane, &["apply", "-f", &format!("{ROOT}/config/rbac/{file}")]).await;
     }
-    // What is read of the cluster is added up by the controller manager; here it is enough to see roles.
-    let view = ["create", "clusterrolebinding", "view", "--clusterrole=view"];
+    // What may be read is added up by the controller manager, which does not run here.
+    let role = ["create", "clusterrole", "look", "--verb=list,watch"];
+    kubectl(&bench.plane, &[&role[..], &["--resource=namespaces,services"]].concat()).await;
+    let binding = ["create", "clusterrolebinding", "look", "--clusterrole=look"];
     let account = "--serviceaccount=comptroller-system:comptroller";
-    kubectl(&bench.plane, &[&view[..], &[account]].concat()).await;
+    kubectl(&bench.plane, &[&binding[..], &[account]].concat()).await;
     bench.apply("{apiVersion: v1, kind: Namespace, metadata: {name: shop}}").await;
     bench.apply(REPORTED).await;
     reports::install(&bench.plane, "policyreport").await;
