@@ -277,6 +277,8 @@ impl Operator {
         };
         let child = command
             .env("POD_NAME", format!("comptroller-{port}"))
+            // As the image has it: otherwise glibc keeps a heap for each thread.
+            .env("MALLOC_ARENA_MAX", "1")
             .env("COMPTROLLER_KEY_DIR", plane.dir().join("keys"))
             .args(["run", "--insecure", "--listen", &format!("127.0.0.1:{port}"), "--kubeconfig"])
             .arg(kubeconfig)
