@@ -215,7 +215,8 @@ impl Drop for Demo {
 /// The example's binary, which cargo builds for all tests but not for one asked for by name.
 fn example() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--locked", "--example", "demo"]);
+    // The whole workspace, as `make test` builds it: with other features everything would be built anew.
+    cargo.args(["build", "--quiet", "--locked", "--workspace", "--example", "demo"]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

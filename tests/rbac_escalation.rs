@@ -572,8 +572,8 @@ async fn findings_are_what_the_api_server_lets_happen() {
     let cases = cases();
     let builder =
         cases.iter().fold(ControlPlane::builder(), |builder, case| builder.user(case.user, &[]));
-    // In addition to RBAC.
-    let plane = builder.api_server_arg("--authorization-mode=Node").start().await.unwrap();
+    // Node beside RBAC.
+    let plane = builder.api_server_arg("--authorization-mode=RBAC,Node").start().await.unwrap();
     let admin = plane.admin_client();
     prepare(&admin, &cases).await;
     let inventory = observe(&admin).await;
