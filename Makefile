@@ -48,7 +48,7 @@ image: ## Pack the operator's image into target/image (ARCH=arm64, ENGINE=podman
 	@image/build.sh
 
 image-check: ## Test the image: twice the same, not root, resolves names, speaks HTTPS (needs root and buildah)
-	COMPTROLLER_IMAGE_CHECK=1 $(CARGO) test --locked $(CARGO_PROFILE) $(if $(filter-out 0,$(shell id -u)),$(AS_ROOT)) --test image
+	COMPTROLLER_IMAGE_CHECK=1 $(CARGO) test --workspace --locked $(CARGO_PROFILE) $(if $(filter-out 0,$(shell id -u)),$(AS_ROOT)) --test image
 
 test-tools: ## Name the programs that tests need and PATH lacks (CI=true installs them by apt, as root)
 	@absent=; for tool in $(TEST_TOOLS); do \

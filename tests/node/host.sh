@@ -41,7 +41,7 @@ contained() {
 
 # Kills what a function lists until it lists nothing: what dies may still have started another.
 kill_all() {
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    for _ in $(seq 200); do
         pids=$("$1")
         [ -z "$pids" ] && return
         # shellcheck disable=SC2086

@@ -75,8 +75,13 @@ fn remains() -> Vec<String> {
     let tables = String::from_utf8_lossy(&tables.stdout).into_owned();
     remains.extend(tables.lines().filter(|line| line.contains("kube-proxy")).map(str::to_owned));
     for process in fs::read_dir("/proc").unwrap().flatten() {
-        let command = fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
-        let cgroups = fs::read_to_string(process.path().join("cgroup")).unwrap_or_default();
+        let read = |name: &str| fs::read_to_string(process.path().join(name)).unwrap_or_default();
+        // One that has ended holds nothing; it stays listed until its parent asks, and in a container
+        // the first process often doesn't.
+        if read("status").lines().any(|line| line.starts_with("State:\tZ")) {
+            continue;
+        }
+        let (command, cgroups) = (read("cmdline"), read("cgroup"));
         if command.contains(ROOT) || cgroups.contains("/comptroller-node") {
             remains.push(command.replace('\0', " "));
         }

@@ -2,9 +2,10 @@
 
 use comptroller_core::api::State;
 use comptroller_evidence::{
-    data::OperatorEvent,
+    data::{GapCause, GapData, OperatorEvent},
     entry::{Data, Entry},
 };
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     controlplane::wait,
@@ -58,19 +59,34 @@ pub async fn the_log_goes_on_whatever_ends_the_pod(node: &mut Node) {
     let entries = log::entries(&node.folder("volumes/evidence/evidence").unwrap()).await;
     let states: Vec<&str> = entries.iter().filter_map(|entry| verdict(entry, "restarts")).collect();
     assert_eq!(states, ["Passing", "Failing", "Passing", "Failing", "Passing", "Failing"]);
-    let gaps: Vec<&str> = entries
+    let gaps: Vec<&GapData> = entries
         .iter()
         .filter_map(|entry| match &entry.data {
-            Data::Gap(gap) => Some(gap.reason.as_str()),
+            Data::Gap(gap) => Some(gap),
             _ => None,
         })
         .collect();
-    let count = |text: &str| gaps.iter().filter(|reason| reason.contains(text)).count();
-    assert_eq!(count("did not stop in order"), 2, "{gaps:#?}");
-    let stopped = entries.iter().filter(
-        |entry| matches!(&entry.data, Data::Operator(data) if data.event == OperatorEvent::Stopped),
-    );
-    assert_eq!((stopped.count(), count("was stopped in order")), (2, 2), "{gaps:#?}");
+    let crashes = gaps.iter().filter(|gap| gap.cause == Some(GapCause::Crashed));
+    assert_eq!(crashes.count(), 2, "{gaps:#?}");
+    let silences: Vec<_> = entries.windows(3).filter_map(silence_after_stop).collect();
+    assert_eq!(silences.len(), 2, "{entries:#?}");
+    for (from, to) in silences {
+        // What a successor watched while it stood by is no gap, nor is a moment.
+        let is_gap = gaps.iter().any(|gap| (gap.from, gap.to) == (from, to));
+        let limit = if is_gap { SignedDuration::MAX } else { SignedDuration::from_mins(1) };
+        assert!(to.duration_since(from) <= limit, "{from} to {to} is no gap: {gaps:#?}");
+    }
+}
+
+/// From the stop of an operator in order to the next start, if these entries begin with the stop.
+fn silence_after_stop(entries: &[Entry]) -> Option<(Timestamp, Timestamp)> {
+    let event = |entry: &Entry| match &entry.data {
+        Data::Operator(data) => Some(data.event),
+        _ => None,
+    };
+    let [first, rest @ ..] = entries else { return None };
+    let started = rest.iter().find(|entry| event(entry) == Some(OperatorEvent::Started))?;
+    (event(first) == Some(OperatorEvent::Stopped)).then_some((first.at, started.at))
 }
 
 /// The state that an entry records of a control.
