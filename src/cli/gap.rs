@@ -13,15 +13,12 @@ use super::{
     scan::{self, ScanArgs},
 };
 use comptroller_core::api::{
-    Control, ControlSpec, ControlStatus, Duration, State, TestKind, criteria::Category,
+    Control, ControlSpec, Standing, State, TestKind, criteria::Category,
 };
 use comptroller_report::{
     EvaluationReport, ReportedError, TextFormat,
     gap::{self, AssessedControl, ReadinessReport},
 };
-
-/// How late a status may be, in addition to two heartbeats, before it counts as stale.
-const SLACK: Duration = Duration::from_secs(300);
 
 /// Compare the controls with the SOC 2 criteria: which are covered, and which pass.
 ///
@@ -177,28 +174,12 @@ async fn live(
     Ok(Some(assessed))
 }
 
-/// A control with its state. A status of another generation, or one that was not renewed in time, counts
-/// as unknown.
+/// A control with what can be believed of its status.
 fn of_status(control: &Control, now: Timestamp) -> AssessedControl {
     let name = control.metadata.name.as_deref().unwrap_or_default();
-    let never = ControlStatus::default();
-    let status = control.status.as_ref().unwrap_or(&never);
-    let (state, reason) = match &status.last_evaluated {
-        None => (State::Unknown, "NotEvaluated"),
-        Some(_)
-            if status.observed_generation != control.metadata.generation.unwrap_or_default() =>
-        {
-            (State::Unknown, "SpecChanged")
-        }
-        Some(last) if is_stale(&control.spec, last.0, now) => (State::Unknown, "StatusStale"),
-        Some(_) => (status.state, status.reason.as_str()),
-    };
-    of_spec(name, &control.spec, Some(state), reason)
-}
-
-fn is_stale(spec: &ControlSpec, last: Timestamp, now: Timestamp) -> bool {
-    let heartbeat = spec.heartbeat();
-    now > SLACK.add_to(heartbeat.add_to(heartbeat.add_to(last)))
+    let standing = Standing::of(control, now);
+    let reason = standing.reason(control.status.as_ref());
+    of_spec(name, &control.spec, Some(standing.state()), reason)
 }
 
 fn of_spec(name: &str, spec: &ControlSpec, state: Option<State>, reason: &str) -> AssessedControl {
@@ -218,7 +199,6 @@ fn is_attestation(kind: TestKind) -> bool {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use serde_json::json;
 
     use super::*;
 
@@ -226,40 +206,6 @@ mod tests {
     struct Line {
         #[command(flatten)]
         args: GapArgs,
-    }
-
-    fn control(status: serde_json::Value) -> Control {
-        serde_json::from_value(json!({
-            "apiVersion": "comptroller.dev/v1alpha1",
-            "kind": "Control",
-            "metadata": {"name": "admins", "generation": 3},
-            "spec": {
-                "title": "Nobody is cluster-admin", "criteria": ["CC6.1"], "owner": "security",
-                "severity": "High", "test": {"rbac": {"forbid": ["ClusterAdmin"]}},
-            },
-            "status": status,
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn only_a_fresh_status_of_this_generation_counts() {
-        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
-        let status = |generation: i64| {
-            json!({"observedGeneration": generation, "state": "Passing", "reason": "NoFindings",
-                "lastEvaluated": "2026-11-22T10:00:00Z"})
-        };
-        let now = at("2026-11-22T12:05:00Z");
-        let later = at("2026-11-22T12:05:01Z");
-        for (status, now, state, reason) in [
-            (status(3), now, State::Passing, "NoFindings"),
-            (status(3), later, State::Unknown, "StatusStale"),
-            (status(2), now, State::Unknown, "SpecChanged"),
-            (serde_json::Value::Null, now, State::Unknown, "NotEvaluated"),
-        ] {
-            let assessed = of_status(&control(status), now);
-            assert_eq!((assessed.state, assessed.reason.as_str()), (Some(state), reason));
-        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(crate) mod response;
 mod risk;
 pub mod schema;
 pub(crate) mod selector;
+mod standing;
 pub mod structural;
 pub mod test_spec;
 pub mod time;
@@ -51,6 +52,7 @@ pub use occurrence::{MAX_OCCURRENCES, Occurrence, OccurrenceRecord};
 pub use response::{DeviatingItem, DeviationResponse, DeviationResponseSpec};
 pub use risk::Risk;
 pub use selector::Selector;
+pub use standing::Standing;
 pub use structural::unknown_fields;
 pub use test_spec::{TestKind, TestSpec};
 

@@ -1,6 +1,8 @@
 //! Fragments that several pages show in the same way.
 
-use comptroller_core::api::{Attestation, ControlException, DeviationResponse, ExceptionResource};
+use comptroller_core::api::{
+    Attestation, ControlException, DeviationResponse, ExceptionResource, Standing,
+};
 use jiff::Timestamp;
 use maud::{Markup, html};
 
@@ -14,7 +16,7 @@ use crate::{
     },
     model::Source,
     site::{
-        controls::{KnownControl, Standing},
+        controls::KnownControl,
         obligations::Obligation,
         sources::{self, SourceState},
     },

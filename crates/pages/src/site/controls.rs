@@ -2,15 +2,11 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use comptroller_core::api::{Control, ControlStatus, Duration, Severity, State, TestKind};
+use comptroller_core::api::{Control, ControlStatus, Severity, Standing, State, TestKind};
 use comptroller_report::gap::AssessedControl;
 use jiff::Timestamp;
 
 use crate::model::Site;
-
-/// How late a status may be, in addition to two heartbeats, before it counts as stale. The command `gap`
-/// has the same limit.
-const SLACK: Duration = Duration::from_secs(300);
 
 /// A control with what is known of it.
 #[derive(Clone, Copy, Debug)]
@@ -21,45 +17,6 @@ pub struct KnownControl<'s> {
     pub control: &'s Control,
     /// What can be believed of its status.
     pub standing: Standing,
-}
-
-/// What can be believed of a status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It is about this generation, and was renewed in time.
-    Known(State),
-    /// Nobody has evaluated the control.
-    NotEvaluated,
-    /// It is about another generation of the spec, and said this.
-    OtherSpec(State),
-    /// It said this, and was not renewed in time.
-    Stale(State, Timestamp),
-}
-
-impl Standing {
-    fn of(control: &Control, now: Timestamp) -> Self {
-        let Some(ControlStatus { state, observed_generation, last_evaluated: Some(last), .. }) =
-            &control.status
-        else {
-            return Self::NotEvaluated;
-        };
-        let heartbeat = control.spec.heartbeat();
-        if *observed_generation != control.metadata.generation.unwrap_or_default() {
-            Self::OtherSpec(*state)
-        } else if now > SLACK.add_to(heartbeat.add_to(heartbeat.add_to(last.0))) {
-            Self::Stale(*state, last.0)
-        } else {
-            Self::Known(*state)
-        }
-    }
-
-    /// The state that can be claimed: unknown, unless the status can be believed.
-    pub fn state(self) -> State {
-        match self {
-            Self::Known(state) => state,
-            Self::NotEvaluated | Self::OtherSpec(_) | Self::Stale(..) => State::Unknown,
-        }
-    }
 }
 
 impl<'s> KnownControl<'s> {
@@ -80,12 +37,7 @@ impl<'s> KnownControl<'s> {
 
     /// Why it is in its state, in one CamelCase word.
     pub fn reason(&self) -> &'s str {
-        match self.standing {
-            Standing::Known(_) => self.status().map_or("", |status| &status.reason),
-            Standing::NotEvaluated => "NotEvaluated",
-            Standing::OtherSpec(_) => "SpecChanged",
-            Standing::Stale(..) => "StatusStale",
-        }
+        self.standing.reason(self.status())
     }
 
     /// Since when it is in that state; None where that is not known, or the status can't be believed.
