@@ -45,7 +45,7 @@ package: helm ## Pack the charts into target/charts, as a registry takes them
 	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" helm package --destination target/charts charts/comptroller charts/comptroller-pack
 
 image: ## Pack the operator's image into target/image (ARCH=arm64, ENGINE=podman, COMPTROLLER_IMAGE_PROFILE=dev)
-	@image/build.sh
+	@config/image/build.sh
 
 image-check: ## Test the image: twice the same, not root, resolves names, speaks HTTPS (needs root and buildah)
 	COMPTROLLER_IMAGE_CHECK=1 $(CARGO) test --workspace --locked $(CARGO_PROFILE) $(if $(filter-out 0,$(shell id -u)),$(AS_ROOT)) --test image

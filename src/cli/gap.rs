@@ -12,9 +12,7 @@ use super::{
     output::{table_style, to_stdout},
     scan::{self, ScanArgs},
 };
-use comptroller_core::api::{
-    Control, ControlSpec, Standing, State, TestKind, criteria::Category,
-};
+use comptroller_core::api::{Control, ControlSpec, Standing, State, TestKind, criteria::Category};
 use comptroller_report::{
     EvaluationReport, ReportedError, TextFormat,
     gap::{self, AssessedControl, ReadinessReport},

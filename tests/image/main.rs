@@ -49,7 +49,7 @@ impl Image {
     /// Packs the binary under test as `make image` does.
     fn build() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let output = Command::new(format!("{ROOT}/image/build.sh"))
+        let output = Command::new(format!("{ROOT}/config/image/build.sh"))
             .env("COMPTROLLER_IMAGE_PROFILE", "dev")
             .env("COMPTROLLER_IMAGE_BINARY", env!("CARGO_BIN_EXE_comptroller"))
             .env("OUT", folder.path())

@@ -28,7 +28,7 @@ pub async fn import(node: &Node) -> Result<()> {
 /// Packs the binary of this build as `make image` would.
 async fn build(node: &Node) -> Result<PathBuf> {
     let out = node.folder("images/operator")?;
-    let mut command = Command::new(Path::new(ROOT).join("image/build.sh"));
+    let mut command = Command::new(Path::new(ROOT).join("config/image/build.sh"));
     command
         .env("COMPTROLLER_IMAGE_PROFILE", "dev")
         .env("COMPTROLLER_IMAGE_BINARY", binary())
@@ -36,11 +36,14 @@ async fn build(node: &Node) -> Result<PathBuf> {
         .env("OUT", &out);
     let output = tokio::task::spawn_blocking(move || command.output()).await??;
     if !output.status.success() {
-        return Err(format!("image/build.sh: {}", String::from_utf8_lossy(&output.stderr)).into());
+        return Err(
+            format!("config/image/build.sh: {}", String::from_utf8_lossy(&output.stderr)).into()
+        );
     }
     let archives = std::fs::read_dir(&out)?.flatten().map(|entry| entry.path());
     let archive = archives.into_iter().find(|path| path.extension().is_some_and(|it| it == "tar"));
-    archive.ok_or_else(|| format!("image/build.sh left no archive in {}", out.display()).into())
+    archive
+        .ok_or_else(|| format!("config/image/build.sh left no archive in {}", out.display()).into())
 }
 
 /// The program of the image, to be run here.

@@ -32,7 +32,7 @@ pub use self::{
     severity::Severity,
     state::State,
     time::{NotAMoment, parse_moment, whole_seconds},
-    visible::{is_hidden, visible, visible_lines},
+    visible::{clipped, is_hidden, lines_in_full, visible, visible_lines},
 };
 #[cfg(feature = "schema")]
 #[doc(hidden)]

@@ -30,6 +30,26 @@ pub fn visible_lines(text: &str) -> String {
     lines.join("\n")
 }
 
+/// A text as [`visible`] shows it; of one that is longer than `most` characters, the beginning.
+pub fn clipped(text: &str, most: usize) -> String {
+    // Cut before it is written out, so that the cut never falls into the middle of an escape.
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}… (cut)", visible(text.get(..end).unwrap_or_default())),
+        None => visible(text).into_owned(),
+    }
+}
+
+/// A text of which every character counts, such as a checkpoint that is copied from a page and
+/// verified: each line as [`visible`] shows it, and ended.
+pub fn lines_in_full(text: &str) -> String {
+    let mut whole = String::with_capacity(text.len() + 1);
+    for line in text.lines() {
+        whole.push_str(&visible(line));
+        whole.push('\n');
+    }
+    whole
+}
+
 /// Whether a character shows nothing by itself, and may act on a terminal or on the text around it.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
@@ -61,5 +81,23 @@ mod tests {
         ] {
             assert_eq!(visible(text), shown);
         }
+    }
+
+    #[test]
+    fn a_cut_is_never_inside_an_escape() {
+        for (text, most, shown) in [
+            ("jane", 4, "jane"),
+            ("jane", 3, "jan… (cut)"),
+            ("ab\u{202e}cd", 3, "ab\\u{202e}… (cut)"),
+            ("äöü", 2, "äö… (cut)"),
+            ("", 0, ""),
+        ] {
+            assert_eq!(clipped(text, most), shown);
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_keeps_its_last_line_end() {
+        assert_eq!(lines_in_full("a\n\n— b\u{9b}"), "a\n\n— b\\u{9b}\n");
     }
 }

@@ -15,27 +15,12 @@ pub fn outside(text: &str) -> Markup {
 
 /// The same as plain text, for titles, labels and values of fields.
 pub fn clipped(text: &str) -> String {
-    // Cut before it is written out, so that the cut never falls into the middle of an escape.
-    match text.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}… (cut)", visible(text.get(..end).unwrap_or_default())),
-        None => visible(text).into_owned(),
-    }
+    comptroller_vocabulary::clipped(text, MAX_CHARS)
 }
 
 /// A digest, a user name, or the name of an object.
 pub fn mono(text: &str) -> Markup {
     html! { span.mono { (outside(text)) } }
-}
-
-/// A text of which every character counts, such as a checkpoint that is copied from the page and
-/// verified: each line in full, and ended.
-pub fn lines_in_full(text: &str) -> String {
-    let mut whole = String::with_capacity(text.len() + 1);
-    for line in text.lines() {
-        whole.push_str(&visible(line));
-        whole.push('\n');
-    }
-    whole
 }
 
 /// A long text that people wrote, with its paragraphs.
@@ -66,14 +51,14 @@ pub fn command(line: &str) -> Markup {
 /// `2026-07-01 09:14:03 UTC`, and how long that was before the page was made.
 pub fn when(at: Timestamp, now: Timestamp) -> Markup {
     html! {
-        time datetime=(at) { (plain_time(at)) " UTC" }
+        (time(at))
         span.sub { (relative(at, now)) }
     }
 }
 
-/// `2026-07-01 09:14:03 UTC`.
+/// `2026-07-01 09:14:03 UTC`, which a narrow column breaks between date and time only.
 pub fn time(at: Timestamp) -> Markup {
-    html! { time datetime=(at) { (plain_time(at)) " UTC" } }
+    html! { time datetime=(at) { (plain_time(at)) "\u{a0}UTC" } }
 }
 
 /// How long before or after the page was made; the time itself is in the element.

@@ -2,6 +2,7 @@
 //! it oneself.
 
 use comptroller_report::shell_word;
+use comptroller_vocabulary::lines_in_full;
 use maud::{Markup, html};
 
 use super::{Missing, PageKind, Request};
@@ -11,7 +12,7 @@ use crate::{
         pager::Paged,
         state::{Tone, badge},
         table::{amount, facts, short, table, text},
-        text::{ago, command, length, lines_in_full, list, mono, number, outside, time, when},
+        text::{ago, command, length, list, mono, number, outside, time, when},
     },
     model::{LogView, Site, Verification},
 };

@@ -257,7 +257,9 @@ fn periods(request: &Request<'_>) -> Markup {
                     li {
                         (link::named(&["periods"], name)) " "
                         (period_phase(status.map(|status| status.phase).unwrap_or_default()))
-                        @if let Some(coverage) = status.and_then(|status| status.coverage.as_deref()) {
+                        @if let Some(coverage) = status.and_then(|status| status.coverage.as_deref())
+                            .filter(|coverage| coverage.ends_with('%'))
+                        {
                             " evidence for " (outside(coverage)) " of the time"
                         }
                     }

@@ -1,12 +1,13 @@
 //! The rule of a control: in words, and as people wrote it.
 
 use comptroller_report::{period::what_was_done, yaml::yaml};
+use comptroller_vocabulary::lines_in_full;
 use maud::{Markup, html};
 
 use crate::{
     html::{
         table::{facts, table, text},
-        text::{lines_in_full, list, mono, outside},
+        text::{list, mono, outside},
     },
     site::controls::KnownControl,
 };

@@ -1,11 +1,12 @@
 //! Where the report comes from, how to check it, and how to make it again.
 
+use comptroller_vocabulary::lines_in_full;
 use maud::{Markup, html};
 
 use super::{
     page::Page,
     table::HtmlTable,
-    text::{count, lines_in_full, mono, outside, time},
+    text::{count, mono, outside, time},
     words::flag,
 };
 use crate::period::{

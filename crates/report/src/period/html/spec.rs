@@ -1,5 +1,6 @@
 //! The control itself: what was done, by which spec, and what changed in it.
 
+use comptroller_vocabulary::lines_in_full;
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -7,7 +8,7 @@ use super::{
     control::MAX_ROWS,
     page::Page,
     table::HtmlTable,
-    text::{clipped, count, lines_in_full, mono, outside, time},
+    text::{clipped, count, mono, outside, time},
     words::flag,
 };
 use crate::{

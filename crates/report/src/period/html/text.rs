@@ -19,22 +19,7 @@ pub fn outside(text: &str) -> Markup {
 
 /// The same as plain text, for titles and descriptions.
 pub fn clipped(text: &str) -> String {
-    // Cut before it is escaped, so that the cut never falls into the middle of an escape.
-    match text.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}… (cut)", visible(text.get(..end).unwrap_or_default())),
-        None => visible(text).into_owned(),
-    }
-}
-
-/// A text of which every character counts, such as a checkpoint, which is copied from the page and
-/// verified: each line in full, and ended.
-pub fn lines_in_full(text: &str) -> String {
-    let mut whole = String::with_capacity(text.len() + 1);
-    for line in text.lines() {
-        whole.push_str(&visible(line));
-        whole.push('\n');
-    }
-    whole
+    comptroller_vocabulary::clipped(text, MAX_CHARS)
 }
 
 /// A list from outside, as so many words.

@@ -7,7 +7,7 @@
 # 2.34 the parts that read /etc/hosts and ask DNS are in the library itself.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-root=$(dirname -- "$here")
+root=$(dirname -- "$(dirname -- "$here")")
 
 say() { echo "image: $*" >&2; }
 

@@ -10,7 +10,7 @@
 # COMPTROLLER_IMAGE_BINARY=FILE packs a binary that is there already. ENGINE=buildah|podman|docker.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-root=$(dirname -- "$here")
+root=$(dirname -- "$(dirname -- "$here")")
 cd "$root"
 
 # A newer version has newer authorities; it is raised with each release.
@@ -62,7 +62,7 @@ elif [ "$profile" = dev ]; then
     ${CARGO:-cargo} build --locked --bin comptroller >&2
     cp "${CARGO_TARGET_DIR:-target}/debug/comptroller" "$context/comptroller"
 else
-    image/binary.sh "$context/comptroller"
+    config/image/binary.sh "$context/comptroller"
 fi
 [ "$profile" = release ] || strip --strip-debug "$context/comptroller" 2>/dev/null || true
 
@@ -73,7 +73,7 @@ if [ ! -f "$bundle" ]; then
     python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
         --no-deps --target "target/tools/certifi/$certifi" "certifi==$certifi" >&2
 fi
-image/rootfs.sh "$context/comptroller" "$bundle" "$context/rootfs"
+config/image/rootfs.sh "$context/comptroller" "$bundle" "$context/rootfs"
 rm "$context/comptroller"
 
 set -- \
@@ -120,9 +120,9 @@ if [ "$profile" = release ] && [ -z "${COMPTROLLER_IMAGE_BINARY:-}" ]; then
         ${CARGO:-cargo} install --quiet --locked --root target/tools "cargo-cyclonedx@$cyclonedx" >&2
     fi
     SOURCE_DATE_EPOCH=$epoch target/tools/bin/cargo-cyclonedx cyclonedx --quiet --format json \
-        --spec-version 1.5 --describe binaries --target "$(image/binary.sh --target)" --manifest-path Cargo.toml
+        --spec-version 1.5 --describe binaries --target "$(config/image/binary.sh --target)" --manifest-path Cargo.toml
     glibc=$(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2)
-    python3 image/bom.py comptroller_bin.cdx.json "$root" "$glibc" "$certifi" >"$base.cdx.json"
+    python3 config/image/bom.py comptroller_bin.cdx.json "$root" "$glibc" "$certifi" >"$base.cdx.json"
     rm -f ./*.cdx.json crates/*/*.cdx.json
 fi
 
