@@ -2,7 +2,9 @@
 
 use std::cmp::Reverse;
 
-use comptroller_core::api::{AuditPeriod, ControlException, ExceptionPhase, Severity, State};
+use comptroller_core::api::{
+    AuditPeriod, ControlException, ExceptionPhase, Severity, Standing, State,
+};
 use jiff::SignedDuration;
 use maud::{Markup, html};
 
@@ -16,7 +18,7 @@ use crate::{
         text::{count, maybe_when, number, outside},
     },
     site::{
-        controls::{KnownControl, Standing},
+        controls::KnownControl,
         obligations,
         sources::{self, NamedSource, SourceState},
     },

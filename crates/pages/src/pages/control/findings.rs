@@ -1,6 +1,6 @@
 //! What fails and what could not be judged, as the status lists it.
 
-use comptroller_core::api::{ControlStatus, StatusFinding};
+use comptroller_core::api::{ControlStatus, Standing, StatusFinding};
 use maud::{Markup, html};
 
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
         text::{ago, number, outside, paragraphs, resource},
     },
     pages::Request,
-    site::controls::{KnownControl, Standing},
+    site::controls::KnownControl,
 };
 
 pub fn sections(request: &Request<'_>, control: &KnownControl<'_>) -> Markup {

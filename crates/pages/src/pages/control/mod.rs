@@ -7,7 +7,7 @@ mod population;
 mod rule;
 mod timeline;
 
-use comptroller_core::api::{Attestation, ControlException, DeviationResponse};
+use comptroller_core::api::{Attestation, ControlException, DeviationResponse, Standing};
 use comptroller_report::shell_word;
 use maud::{Markup, html};
 
@@ -21,10 +21,7 @@ use crate::{
         table::{facts, short, table, text},
         text::{ago, clipped, command, count, maybe_when, mono, number, outside, paragraphs, when},
     },
-    site::{
-        controls::{KnownControl, Standing},
-        obligations,
-    },
+    site::{controls::KnownControl, obligations},
 };
 
 pub const PAGE: PageKind = PageKind { path: "controls/*", menu: None, make };
