@@ -8,12 +8,13 @@ pub(crate) mod guards;
 pub(crate) mod pod_security;
 pub(crate) mod presence;
 pub(crate) mod rbac;
+pub(crate) mod resource_rule;
 pub(crate) mod results;
 pub(crate) mod workload;
 
 pub use attestation::{AttestationTest, Attesters, RequiredPart};
 pub use backup::{BackupSubject, BackupTest};
-pub use cel::{CelResource, CelTest, CelValidation, NamedExpression};
+pub use cel::{CelTest, CelValidation, NamedExpression};
 pub use encryption::{
     AtRestEncryption, CertificateCheck, EncryptionTest, GatewayEncryption, IngressEncryption,
     MeshEncryption, StorageClassEncryption,
@@ -21,8 +22,9 @@ pub use encryption::{
 pub use guards::GuardsTest;
 use kube_derive::KubeSchema;
 pub use pod_security::{PodSecurityLevel, PodSecurityTest};
-pub use presence::{PresencePlace, PresenceTest, PresentResource, WhenUnhealthy};
+pub use presence::{PresencePlace, PresenceTest, WhenUnhealthy};
 pub use rbac::{AccessRule, AllowedSubject, RbacTest, SubjectKind};
+pub use resource_rule::ResourceRule;
 pub use results::{ReportKind, RequiredResults, RequiredSubject, ResultsTest, WarningResults};
 use serde::{Deserialize, Serialize};
 pub use workload::{Requirement, WorkloadTest};

@@ -4,6 +4,7 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::resource_rule::ResourceRule;
 use crate::api::invalid::{FieldPath, Problems};
 
 /// Expressions that must be true for each resource. `object` is the resource, `request` the CREATE
@@ -13,7 +14,7 @@ use crate::api::invalid::{FieldPath, Problems};
 pub struct CelTest {
     /// The resources to judge.
     #[schemars(length(min = 1, max = 16))]
-    pub resources: Vec<CelResource>,
+    pub resources: Vec<ResourceRule>,
     /// Only resources for which all of these are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
@@ -31,37 +32,6 @@ pub struct CelTest {
     /// What must be true; each one that is not is a finding.
     #[schemars(length(min = 1, max = 64))]
     pub validations: Vec<CelValidation>,
-}
-
-/// Resources to judge, as an admission rule names them.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct CelResource {
-    /// The API groups; "" is the core group, * matches any.
-    #[schemars(
-        length(min = 1, max = 16),
-        inner(length(max = 253)),
-        extend("x-kubernetes-list-type" = "set")
-    )]
-    pub api_groups: Vec<String>,
-    /// The API versions, such as v1; * matches any.
-    #[schemars(
-        length(min = 1, max = 16),
-        inner(length(min = 1, max = 63)),
-        extend("x-kubernetes-list-type" = "set")
-    )]
-    pub api_versions: Vec<String>,
-    /// The resources in plural, such as deployments.
-    #[schemars(
-        length(min = 1, max = 32),
-        inner(length(min = 1, max = 253)),
-        extend("x-kubernetes-list-type" = "set")
-    )]
-    pub resources: Vec<String>,
-    /// Whether there is nothing to judge in a cluster that does not serve their API group, such as the
-    /// group of a CRD. Otherwise the control is Unknown in such a cluster.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub when_served: bool,
 }
 
 /// An expression with a name.
@@ -105,23 +75,8 @@ pub struct CelValidation {
 impl CelTest {
     pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         for (position, rule) in self.resources.iter().enumerate() {
-            let at = at.field("resources").index(position).field("resources");
-            for (position, resource) in rule.resources.iter().enumerate() {
-                // Also for other groups: their Secrets are as secret.
-                if resource == "secrets" {
-                    problems.push(
-                        &at.index(position),
-                        "selects Secrets, which are never read, not even their metadata",
-                        "judge what refers to them instead, such as an Ingress or a Certificate",
-                    );
-                } else if resource.contains('/') {
-                    problems.push(
-                        &at.index(position),
-                        format!("{resource:?} is a subresource, which has no object to judge"),
-                        "write the plural of a resource, such as pods; to check rights to a subresource, use an rbac test",
-                    );
-                }
-            }
+            let instead = "judge what refers to them instead, such as an Ingress or a Certificate";
+            rule.validate(&at.field("resources").index(position), problems, instead);
         }
         for (position, variable) in self.variables.iter().enumerate() {
             // `variables.NAME` would not parse, in each expression that uses it.

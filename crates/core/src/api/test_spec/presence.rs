@@ -5,6 +5,7 @@ use kube_derive::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::resource_rule::ResourceRule;
 use crate::api::{
     Duration, Glob,
     invalid::{FieldPath, Problems},
@@ -46,7 +47,7 @@ closed_enum! {
 pub struct PresenceTest {
     /// The kinds that count; a resource of any of them will do. Secrets are never read.
     #[schemars(length(min = 1, max = 16))]
-    pub resources: Vec<PresentResource>,
+    pub resources: Vec<ResourceRule>,
     /// Patterns for names, of which one must match: * matches any text. If omitted, any name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "set"))]
@@ -87,37 +88,6 @@ pub struct PresenceTest {
     pub unhealthy: WhenUnhealthy,
 }
 
-/// Kinds of which there must be a resource, as an admission rule names them.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct PresentResource {
-    /// The API groups; "" is the core group, * matches any.
-    #[schemars(
-        length(min = 1, max = 16),
-        inner(length(max = 253)),
-        extend("x-kubernetes-list-type" = "set")
-    )]
-    pub api_groups: Vec<String>,
-    /// The API versions, such as v1; * matches any.
-    #[schemars(
-        length(min = 1, max = 16),
-        inner(length(min = 1, max = 63)),
-        extend("x-kubernetes-list-type" = "set")
-    )]
-    pub api_versions: Vec<String>,
-    /// The resources in plural, such as daemonsets.
-    #[schemars(
-        length(min = 1, max = 32),
-        inner(length(min = 1, max = 253)),
-        extend("x-kubernetes-list-type" = "set")
-    )]
-    pub resources: Vec<String>,
-    /// Whether a cluster that does not serve their API group has none of them, so that the others must
-    /// suffice. Otherwise the control is Unknown in such a cluster.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub when_served: bool,
-}
-
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -125,22 +95,9 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 impl PresenceTest {
     pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         for (position, rule) in self.resources.iter().enumerate() {
-            let at = at.field("resources").index(position).field("resources");
-            for (position, resource) in rule.resources.iter().enumerate() {
-                if resource == "secrets" {
-                    problems.push(
-                        &at.index(position),
-                        "selects Secrets, which are never read, not even their metadata",
-                        "name what makes or uses them, such as an ExternalSecret or a Certificate",
-                    );
-                } else if resource.contains('/') {
-                    problems.push(
-                        &at.index(position),
-                        format!("{resource:?} is a subresource, which has no object of its own"),
-                        "write the plural of a resource, such as daemonsets",
-                    );
-                }
-            }
+            let instead =
+                "name what makes or uses them, such as an ExternalSecret or a Certificate";
+            rule.validate(&at.field("resources").index(position), problems, instead);
         }
         for (position, name) in self.names.iter().enumerate() {
             name.validate(&at.field("names").index(position), problems);

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     api::{
         Duration, ResourceRef,
-        test_spec::{PresencePlace, PresentResource, WhenUnhealthy},
+        test_spec::{PresencePlace, ResourceRule, WhenUnhealthy},
     },
     inventory::{
         Change, Facts, Inventory, Object, ObjectSource, ProgramId, ProgramResult, Slot,
@@ -54,7 +54,7 @@ const CLUSTER: Item = Item::Cluster(0);
 #[derive(Debug)]
 struct PresenceCheck {
     program: ProgramId,
-    resources: Vec<PresentResource>,
+    resources: Vec<ResourceRule>,
     per: PresencePlace,
     min: usize,
     max_age: Option<Duration>,
