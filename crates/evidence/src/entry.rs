@@ -353,7 +353,7 @@ mod tests {
                 generation: 3,
                 state: State::Failing,
                 reason: "FindingsOpen".to_owned(),
-                message: "1 of 2 fail, with 1 finding(s)".to_owned(),
+                message: "1 of 2 fail, with 1 finding".to_owned(),
                 since: "2026-11-20T09:14:03Z".parse().unwrap(),
                 population: 2,
                 failing: 1,

@@ -36,7 +36,7 @@ fn control(name: &str, state: State) -> ControlResult {
         test: Some(TestKind::Rbac),
         state,
         reason: "FindingsOpen".into(),
-        message: "1 of 3 fail, with 1 finding(s)".into(),
+        message: "1 of 3 fail, with 1 finding".into(),
         remedy: Some("Bind a narrower role.".into()),
         population: 3,
         failing: 0,

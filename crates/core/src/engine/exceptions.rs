@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::verdict::counted_findings;
 use crate::api::{ControlExceptionSpec, ExceptionPhase, ExceptionResource, ResourceRef};
 
 /// An exception with what was judged about it.
@@ -243,7 +244,11 @@ impl Exceptions {
             ),
             Approval::Given => (
                 ExceptionPhase::Active,
-                format!("allows {} finding(s) until {}", exception.matched, exception.expires),
+                format!(
+                    "allows {} until {}",
+                    counted_findings(exception.matched),
+                    exception.expires
+                ),
             ),
         };
         // What it matched while it was in force is history once it is not.

@@ -146,6 +146,11 @@ impl Verdict {
     }
 }
 
+/// `1 finding`, `2 findings`.
+pub(super) fn counted_findings(count: usize) -> String {
+    format!("{count} finding{}", if count == 1 { "" } else { "s" })
+}
+
 /// One sentence on the result. `undecided` is the first item that could not be judged, if any.
 pub fn summary(
     state: State,
@@ -155,7 +160,9 @@ pub fn summary(
     // All counts are named here, so that a new one is not left out of the sentence.
     let VerdictCounts { population, failing, excepted, unknown, findings } = counts;
     match state {
-        State::Failing => format!("{failing} of {population} fail, with {findings} finding(s)"),
+        State::Failing => {
+            format!("{failing} of {population} fail, with {}", counted_findings(*findings))
+        }
         State::Excepted => format!("{excepted} of {population} fail and are excepted"),
         State::NotApplicable => "there is nothing to judge".to_owned(),
         State::Passing => format!("all {population} pass"),

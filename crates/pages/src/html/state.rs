@@ -45,7 +45,7 @@ impl Tone {
                 r#"<svg viewBox="0 0 16 16" aria-hidden="true" focusable="false"><path d="M8 1l7.4 13.5H.6z"/><path class="cut" d="M8 6v4m0 2v.4"/></svg>"#
             }
             Self::Unknown => {
-                r#"<svg viewBox="0 0 16 16" aria-hidden="true" focusable="false"><path d="M8 .6L15.4 8 8 15.4.6 8z"/><path class="cut" d="M6.2 6.4a1.9 1.9 0 1 1 2.6 1.7c-.6.3-.8.6-.8 1.3m0 1.9v.3"/></svg>"#
+                r#"<svg viewBox="0 0 16 16" aria-hidden="true" focusable="false"><path d="M3.5 1h9A2.5 2.5 0 0 1 15 3.5v9a2.5 2.5 0 0 1-2.5 2.5h-9A2.5 2.5 0 0 1 1 12.5v-9A2.5 2.5 0 0 1 3.5 1z"/><path class="cut" d="M6.2 6.4a1.9 1.9 0 1 1 2.6 1.7c-.6.3-.8.6-.8 1.3m0 1.9v.3"/></svg>"#
             }
             Self::Accepted => {
                 r#"<svg viewBox="0 0 16 16" aria-hidden="true" focusable="false"><circle class="line" cx="8" cy="8" r="6.2"/><path d="M8 1.8a6.2 6.2 0 0 1 0 12.4z"/></svg>"#

@@ -23,6 +23,28 @@ pub fn mono(text: &str) -> Markup {
     html! { span.mono { (outside(text)) } }
 }
 
+/// A `CamelCase` word, such as a rule, which a narrow column breaks before a capital only.
+pub fn camel_case(word: &str) -> Markup {
+    let word = clipped(word);
+    let starts = word.match_indices(|c: char| c.is_ascii_uppercase()).map(|(at, _)| at);
+    // Not between two capitals, which belong to an abbreviation.
+    let follows_small =
+        |at: &usize| word.as_bytes().get(at.wrapping_sub(1)).is_some_and(u8::is_ascii_lowercase);
+    let mut rest = 0;
+    let parts: Vec<&str> = starts
+        .filter(follows_small)
+        .chain([word.len()])
+        .map(|at| {
+            let part = word.get(rest..at).unwrap_or_default();
+            rest = at;
+            part
+        })
+        .collect();
+    html! {
+        bdi { @for (position, part) in parts.iter().enumerate() { @if position > 0 { wbr; } (part) } }
+    }
+}
+
 /// A long text that people wrote, with its paragraphs.
 pub fn paragraphs(text: &str) -> Markup {
     html! {
@@ -140,6 +162,18 @@ pub fn resource_name(resource: &ResourceRef) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_breaks_before_a_capital_that_begins_one() {
+        for (word, html) in [
+            ("ClusterAdmin", "<bdi>Cluster<wbr>Admin</bdi>"),
+            ("NoTLS", "<bdi>No<wbr>TLS</bdi>"),
+            ("", "<bdi></bdi>"),
+            ("Été<B", "<bdi>Été&lt;B</bdi>"),
+        ] {
+            assert_eq!(camel_case(word).into_string(), html);
+        }
+    }
 
     #[test]
     fn lengths_read_as_people_say_them() {

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use crate::{
     html::{
         table::{short, table, text},
-        text::{ago, number, outside, paragraphs, resource},
+        text::{ago, camel_case, number, outside, paragraphs, resource},
     },
     pages::Request,
     site::controls::KnownControl,
@@ -77,7 +77,7 @@ fn findings(request: &Request<'_>, caption: &str, all: &[StatusFinding]) -> Mark
             row.push(html! { @if let Some(subject) = &one.subject { (outside(subject)) } @else { "–" } });
         }
         row.extend([
-            outside(&one.rule),
+            camel_case(&one.rule),
             outside(&one.message),
             html! { @if let Some(since) = &one.since { (ago(since.0, request.site.now)) } @else { "–" } },
         ]);
