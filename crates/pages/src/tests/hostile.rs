@@ -65,6 +65,7 @@ const ELEMENTS: &[&str] = &[
     "title",
     "tr",
     "ul",
+    "wbr",
 ];
 
 /// What must hold of every page, whoever wrote the texts in it.
