@@ -17,6 +17,8 @@ pub struct Deployment {
 
 /// Nobody answers here.
 const WITNESS: &str = "http://127.0.0.1:9";
+/// Nobody takes notifications here either.
+const RECEIVER: &str = "http://127.0.0.1:9/";
 
 pub struct Replica {
     pod: &'static str,
@@ -46,6 +48,7 @@ impl Replica {
             format!("--evidence={}", evidence.display()),
             format!("--witness={WITNESS}"),
             format!("--witness-policy={}", witness_policy.display()),
+            format!("--notify={RECEIVER}"),
         ];
         let log = folder.join(format!("logs/operator-{}.log", self.pod));
         let env = PathBuf::from("/usr/bin/env");

@@ -19,10 +19,6 @@ pub const ONLY_PROMTOOL: &[(&str, &str)] = &[
         "ComptrollerReportsNotWritten",
         "takes policy reports and an API server that refuses them: tests/operator/reports_rights.rs",
     ),
-    (
-        "ComptrollerNotificationsFail",
-        "takes a receiver that refuses what it is sent: tests/operator/notify.rs",
-    ),
 ];
 
 /// Limits of age that nothing reaches within seconds, and what is asked for instead. A verdict over

@@ -120,6 +120,7 @@ impl Stage {
             "ComptrollerWitnessSilent",
             "ComptrollerCheckpointOld",
             "ComptrollerDetectionSlow",
+            "ComptrollerNotificationsFail",
         ];
         self.bench.apply(&objects::all()).await;
         self.fires(ALERTS).await;
