@@ -49,6 +49,7 @@ impl Replica {
             format!("--witness={WITNESS}"),
             format!("--witness-policy={}", witness_policy.display()),
             format!("--notify={RECEIVER}"),
+            "--reports=auto".to_owned(),
         ];
         let log = folder.join(format!("logs/operator-{}.log", self.pod));
         let env = PathBuf::from("/usr/bin/env");

@@ -15,10 +15,6 @@ pub const ONLY_PROMTOOL: &[(&str, &str)] = &[
         "ComptrollerWitnessRefuses",
         "takes litewitness and a forged log: tests/operator/cosigning.rs",
     ),
-    (
-        "ComptrollerReportsNotWritten",
-        "takes policy reports and an API server that refuses them: tests/operator/reports_rights.rs",
-    ),
 ];
 
 /// Limits of age that nothing reaches within seconds, and what is asked for instead. A verdict over

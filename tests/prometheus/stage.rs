@@ -63,6 +63,9 @@ impl Stage {
         kubectl(plane, &["create", "clusterrolebinding", "scrapes", role, account]).await;
         bench.apply(READS_CONFIG_MAPS).await;
         reader_role(plane).await;
+        // The API of reports is served, and the role that may write them was forgotten.
+        let reports = format!("{ROOT}/tests/fixtures/policy-reports/openreports.yaml");
+        kubectl(plane, &["apply", "--server-side", "-f", &reports]).await;
 
         let folder = plane.dir().to_owned();
         let deployment = Deployment {
@@ -121,6 +124,7 @@ impl Stage {
             "ComptrollerCheckpointOld",
             "ComptrollerDetectionSlow",
             "ComptrollerNotificationsFail",
+            "ComptrollerReportsNotWritten",
         ];
         self.bench.apply(&objects::all()).await;
         self.fires(ALERTS).await;
