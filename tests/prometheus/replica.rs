@@ -15,10 +15,8 @@ pub struct Deployment {
     pub witness_policy: PathBuf,
 }
 
-/// Nobody answers here.
-const WITNESS: &str = "http://127.0.0.1:9";
-/// Nobody takes notifications here either.
-const RECEIVER: &str = "http://127.0.0.1:9/";
+/// Nobody answers here: neither the witness nor the receiver of notifications.
+const NOBODY: &str = "http://127.0.0.1:9";
 
 pub struct Replica {
     pod: &'static str,
@@ -46,9 +44,9 @@ impl Replica {
             format!("--listen=127.0.0.1:{}", self.port.number()),
             format!("--kubeconfig={}", kubeconfig.display()),
             format!("--evidence={}", evidence.display()),
-            format!("--witness={WITNESS}"),
+            format!("--witness={NOBODY}"),
             format!("--witness-policy={}", witness_policy.display()),
-            format!("--notify={RECEIVER}"),
+            format!("--notify={NOBODY}"),
             "--reports=auto".to_owned(),
         ];
         let log = folder.join(format!("logs/operator-{}.log", self.pod));
