@@ -86,10 +86,8 @@ async fn install(plane: &ControlPlane) -> BTreeSet<String> {
             names.insert(format!("{plural}.{group}"));
         }
     }
-    for name in &names {
-        let crd = format!("crd/{name}");
-        run(plane, &["wait", "--for=condition=Established", "--timeout=60s", &crd], "").await;
-    }
+    let all: Vec<&String> = names.iter().collect();
+    plane.until_served(&all).await.unwrap();
     names
 }
 

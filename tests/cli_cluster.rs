@@ -106,14 +106,8 @@ async fn a_cluster_is_scanned_by_given_controls_or_its_own_or_the_pack() {
     let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
     let installed = plane.kubectl("admin", &["apply", "--server-side", "-k", crds]).await.unwrap();
     assert!(installed.status.success());
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "--timeout=60s",
-        "crd/controls.comptroller.dev",
-        "crd/controlexceptions.comptroller.dev",
-    ];
-    assert!(plane.kubectl("admin", &wait).await.unwrap().status.success());
+    let kinds = ["controls.comptroller.dev", "controlexceptions.comptroller.dev"];
+    plane.until_served(&kinds).await.unwrap();
     apply(&plane, CONTROL).await;
     let output = comptroller(&plane, "admin", &["scan", "--cluster", "-o", "json"]);
     assert_eq!(json(&output)["controls"].as_array().unwrap().len(), 1);

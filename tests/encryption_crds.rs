@@ -48,7 +48,7 @@ async fn the_api_server_keeps_what_the_fixtures_say() {
     let plane = ControlPlane::builder().start().await.unwrap();
     let client = plane.client("admin");
     for file in DEFINITIONS {
-        install(&client, &fs::read_to_string(folder.join(file)).unwrap()).await;
+        install(&plane, &fs::read_to_string(folder.join(file)).unwrap()).await;
     }
     for name in ["shop", "bank", "edge"] {
         let namespace = serde_json::from_value(serde_json::json!({"metadata": {"name": name}}));
@@ -81,7 +81,7 @@ async fn a_listener_that_the_api_server_refuses_does_not_pass() {
     };
     let plane = ControlPlane::builder().start().await.unwrap();
     let client = plane.client("admin");
-    install(&client, &definition).await;
+    install(&plane, &definition).await;
     let reference = serde_json::json!([{"name": "certificate"}]);
     let (mut admitted, mut refused) = (0, 0);
     for protocol in ["HTTP", "HTTPS", "TLS", "TCP"] {
@@ -122,18 +122,12 @@ async fn a_listener_that_the_api_server_refuses_does_not_pass() {
     assert!(admitted > 4 && refused > 10, "{admitted} admitted, {refused} refused");
 }
 
-async fn install(client: &Client, yaml: &str) {
+async fn install(plane: &ControlPlane, yaml: &str) {
     let definition: CustomResourceDefinition = yaml_serde::from_str(yaml).unwrap();
     let name = definition.meta().name.clone().unwrap();
-    let definitions = Api::<CustomResourceDefinition>::all(client.clone());
+    let definitions = Api::<CustomResourceDefinition>::all(plane.admin_client());
     definitions.create(&PostParams::default(), &definition).await.unwrap();
-    wait::until(&format!("{name} established"), LIMIT, async || {
-        let status = definitions.get(&name).await.ok()?.status?;
-        let conditions = status.conditions.unwrap_or_default();
-        conditions.iter().any(|it| it.type_ == "Established" && it.status == "True").then_some(())
-    })
-    .await
-    .unwrap();
+    plane.until_served(&[name]).await.unwrap();
 }
 
 fn fixtures() -> Vec<Value> {

@@ -76,9 +76,7 @@ async fn a_cluster_is_assessed_by_the_pack_and_then_by_the_statuses_of_its_contr
 
     // With the pack applied and nobody to judge, everything that is covered is unknown.
     kubectl(&plane, &["apply", "--server-side", "-k", &format!("{ROOT}/crds")]).await;
-    let wait =
-        ["wait", "--for=condition=Established", "--timeout=60s", "crd/controls.comptroller.dev"];
-    kubectl(&plane, &wait).await;
+    plane.until_served(&["controls.comptroller.dev"]).await.unwrap();
     kubectl(&plane, &["apply", "--server-side", "-k", &format!("{ROOT}/config/soc2")]).await;
     let applied = json_of(&gap(&live));
     assert!(applied["basis"].as_str().unwrap().contains("statuses"), "{}", applied["basis"]);

@@ -150,13 +150,7 @@ async fn what_is_not_served_is_nothing_to_judge_and_what_cannot_be_read_is_unkno
     let crd = format!("{ROOT}/config/samples/crds/cert-manager.yaml");
     let install = ["apply", "--server-side", "-f", &crd];
     assert!(plane.kubectl("admin", &install).await.unwrap().status.success());
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "--timeout=60s",
-        "crd/certificates.cert-manager.io",
-    ];
-    assert!(plane.kubectl("admin", &wait).await.unwrap().status.success());
+    plane.until_served(&["certificates.cert-manager.io"]).await.unwrap();
     let forbidden = states(&plane, "developer", "kubeadm");
     assert_eq!(forbidden["certificates-do-not-expire"], ("Unknown".into(), "Forbidden".into()));
 }

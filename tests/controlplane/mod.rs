@@ -20,6 +20,7 @@ mod directory;
 mod error;
 pub mod port;
 pub mod process;
+mod served;
 mod users;
 pub mod wait;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use comptroller_core::api::State;
 use serde_json::{Value, json};
 
-use crate::process::{Bench, kubectl};
+use crate::process::Bench;
 
 #[allow(dead_code, reason = "the samples serve the unit tests, too")]
 #[path = "../../crates/core/src/inventory/reports/samples.rs"]
@@ -124,16 +124,7 @@ async fn what_other_engines_report_is_evidence() {
         .await;
     let result = samples::result("require-labels", "check-team", "pass", now());
     let older = samples::kyverno("wgpolicyk8s.io", "default", "web", &[result]);
-    kubectl(
-        &bench.plane,
-        &[
-            "wait",
-            "--for=condition=Established",
-            "--timeout=60s",
-            "crd/policyreports.wgpolicyk8s.io",
-        ],
-    )
-    .await;
+    bench.plane.until_served(&["policyreports.wgpolicyk8s.io"]).await.unwrap();
     bench.apply(&unowned(older)).await;
     bench.until_state("policies-are-met", State::Passing).await;
 }

@@ -213,18 +213,9 @@ pub fn documents(yaml: &str) -> Vec<Value> {
 pub async fn install_crds(plane: &ControlPlane) {
     let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
     kubectl(plane, &["apply", "--server-side", "-k", crds]).await;
-    let names = [
-        "crd/attestations.comptroller.dev",
-        "crd/auditperiods.comptroller.dev",
-        "crd/controls.comptroller.dev",
-        "crd/controlexceptions.comptroller.dev",
-        "crd/deviationresponses.comptroller.dev",
-    ];
-    kubectl(
-        plane,
-        &[&["wait", "--for=condition=Established", "--timeout=60s"], &names[..]].concat(),
-    )
-    .await;
+    let kinds =
+        ["attestations", "auditperiods", "controls", "controlexceptions", "deviationresponses"];
+    plane.until_served(&kinds.map(|kind| format!("{kind}.comptroller.dev"))).await.unwrap();
 }
 
 /// Runs kubectl as the administrator; its standard output.

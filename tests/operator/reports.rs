@@ -82,9 +82,7 @@ pub async fn install(plane: &ControlPlane, api: &str) {
         let path = format!("{ROOT}/tests/fixtures/policy-reports/{api}.yaml");
         kubectl(plane, &["apply", "--server-side", "-f", &path]).await;
     }
-    let names = names.map(|name| format!("crd/{name}"));
-    let wait = ["wait", "--for=condition=Established", "--timeout=60s", &names[0], &names[1]];
-    kubectl(plane, &wait).await;
+    plane.until_served(&names).await.unwrap();
 }
 
 /// Removes an API of reports, and with it every report.

@@ -40,11 +40,9 @@ impl Stand {
             &["apply", "--server-side", "-k", concat!(env!("CARGO_MANIFEST_DIR"), "/crds")],
         )
         .await;
-        let crds = ["attestations", "auditperiods", "controls", "controlexceptions"]
-            .map(|plural| format!("crd/{plural}.comptroller.dev"));
-        let mut wait = vec!["wait", "--for=condition=Established", "--timeout=60s"];
-        wait.extend(crds.iter().map(String::as_str));
-        kubectl(&plane, &wait).await;
+        let kinds =
+            ["attestations", "auditperiods", "controls", "controlexceptions", "deviationresponses"];
+        plane.until_served(&kinds.map(|kind| format!("{kind}.comptroller.dev"))).await.unwrap();
         Self { plane, slots: Semaphore::new(OPERATORS) }
     }
 
