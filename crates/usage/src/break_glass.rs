@@ -110,7 +110,9 @@ mod tests {
             (
                 user("jane", &[]),
                 None,
-                by(r#"RBAC: allowed by ClusterRoleBinding "bg-admin" of ClusterRole "x" to User "jane""#),
+                by(
+                    r#"RBAC: allowed by ClusterRoleBinding "bg-admin" of ClusterRole "x" to User "jane""#,
+                ),
                 Some("binding:bg-*"),
             ),
             (
@@ -121,7 +123,8 @@ mod tests {
             ),
             (user("jane", &[]), None, by(r#"RoleBinding "bg-a""#), None),
         ] {
-            let event = AuditEvent { user, impersonated_user, annotations, ..AuditEvent::default() };
+            let event =
+                AuditEvent { user, impersonated_user, annotations, ..AuditEvent::default() };
             assert_eq!(rules.matched(&event), expected, "{event:?}");
         }
     }

@@ -207,10 +207,19 @@ mod tests {
             ("", "EOF"),
             ("[]", "invalid type"),
             ("{}", "and not an EventList"),
-            (r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1beta1"}"#, "--audit-webhook-version"),
-            (r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":7}"#, "a list of events"),
+            (
+                r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1beta1"}"#,
+                "--audit-webhook-version",
+            ),
+            (
+                r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":7}"#,
+                "a list of events",
+            ),
             (r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1"} x"#, "trailing"),
-            (r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{"verb":[]}]}"#, "string"),
+            (
+                r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{"verb":[]}]}"#,
+                "string",
+            ),
         ] {
             let error = read_list(body.as_bytes(), |_| ()).unwrap_err().to_string();
             assert!(error.contains(reason), "{body}: {error}");

@@ -77,6 +77,11 @@ impl Heartbeats {
         self.waiting.push_back(Heartbeat { number, at, is_heard: false });
     }
 
+    /// The API server did not answer a request, so that there may be no event of it.
+    pub fn withdraw(&mut self, number: u64) {
+        self.waiting.retain(|heartbeat| heartbeat.number != number || heartbeat.is_heard);
+    }
+
     /// The event of a request arrived.
     pub fn heard(&mut self, number: u64) {
         let found = self.waiting.iter_mut().find(|heartbeat| heartbeat.number == number);
@@ -135,6 +140,13 @@ impl Heartbeats {
     /// Since when events may be missing. None while the stream is whole.
     pub fn missing_since(&self) -> Option<Timestamp> {
         self.missing.map(|missing| missing.from)
+    }
+
+    /// Whether events are missing now for longer than an event may take: after a start, the first
+    /// heartbeats are waited for.
+    pub fn is_silent(&self, now: Timestamp) -> bool {
+        let waited = self.began.is_some_and(|began| now.duration_since(began) > self.late);
+        self.missing.is_some() && waited
     }
 
     /// Until when the stream is known to have been heard. None if it never was.

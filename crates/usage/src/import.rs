@@ -6,7 +6,9 @@ use crate::{event::AuditEvent, reduce::Outcome, reduce::Reducer};
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// It is not JSON, or an event has another form.
-    #[error("it is not an audit event in JSON ({0}); each line must be one event of audit.k8s.io/v1")]
+    #[error(
+        "it is not an audit event in JSON ({0}); each line must be one event of audit.k8s.io/v1"
+    )]
     Json(#[from] serde_json::Error),
     /// It is an object of something else.
     #[error(

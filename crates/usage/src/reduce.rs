@@ -213,9 +213,7 @@ fn time_and_code(event: &AuditEvent<'_>, now: Option<Timestamp>) -> Option<(Time
 fn requester(event: &AuditEvent<'_>) -> Requester {
     let name = |user: &EventUser<'_>| short(&user.username);
     match &event.impersonated_user {
-        Some(user) => {
-            Requester { user: name(user), impersonator: Some(name(&event.user)) }
-        }
+        Some(user) => Requester { user: name(user), impersonator: Some(name(&event.user)) },
         None => Requester { user: name(&event.user), impersonator: None },
     }
 }

@@ -61,7 +61,8 @@ mod tests {
     use super::*;
 
     fn event(audit_id: &str, user: &str) -> AuditEvent<'static> {
-        let mut event = AuditEvent { audit_id: audit_id.to_owned().into(), ..AuditEvent::default() };
+        let mut event =
+            AuditEvent { audit_id: audit_id.to_owned().into(), ..AuditEvent::default() };
         event.user.username = user.to_owned().into();
         event
     }

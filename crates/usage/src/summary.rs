@@ -142,7 +142,11 @@ mod tests {
             ("list", (-1, 100), LastUseAnswer::NotKnown),
         ] {
             let window = (at(window.0), at(window.1));
-            assert_eq!(summary.last_use(&jane, &right(verb), window), expected, "{verb} {window:?}");
+            assert_eq!(
+                summary.last_use(&jane, &right(verb), window),
+                expected,
+                "{verb} {window:?}"
+            );
         }
         let gap = |from, to| {
             GapData::between(at(from), at(to), GapCause::AuditStreamInterrupted, String::new())

@@ -72,8 +72,10 @@ fn only_the_end_of_a_request_that_was_granted_is_a_use() {
 #[test]
 fn a_use_has_a_user_a_right_a_scope_and_a_day() {
     let mut reducer = reducer();
-    let pod = json!({"resource": "pods", "subresource": "exec", "namespace": "prod", "name": "web"});
-    let deployment = json!({"resource": "deployments", "apiGroup": "apps", "namespace": "prod", "name": "web"});
+    let pod =
+        json!({"resource": "pods", "subresource": "exec", "namespace": "prod", "name": "web"});
+    let deployment =
+        json!({"resource": "deployments", "apiGroup": "apps", "namespace": "prod", "name": "web"});
     take(&mut reducer, &event("a", "jane", "get", &secrets()));
     take(&mut reducer, &event("b", "jane", "create", &pod));
     take(&mut reducer, &event("c", "jane", "patch", &deployment));
@@ -189,7 +191,10 @@ fn what_has_no_room_is_counted_and_what_is_known_still_adds_up() {
 
 #[test]
 fn entries_are_short_and_name_nobody() {
-    let mut reducer = Reducer::new(Limits { facts: 5_000, identities: 10 }, BreakGlass::parse(&["user:jane*"]).unwrap());
+    let mut reducer = Reducer::new(
+        Limits { facts: 5_000, identities: 10 },
+        BreakGlass::parse(&["user:jane*"]).unwrap(),
+    );
     for number in 0..2_000 {
         let user = format!("jane{number}@corp\u{1b}\"{}", "x".repeat(900));
         take(&mut reducer, &event(&number.to_string(), &user, "get", &secrets()));
@@ -215,7 +220,10 @@ fn a_bad_line_says_what_to_do() {
         ("no", "each line must be one event"),
         ("{}", "take the events out of what wraps them"),
         (r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1"}"#, ""),
-        (r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","stage":"ResponseComplete"}"#, "stageTimestamp"),
+        (
+            r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","stage":"ResponseComplete"}"#,
+            "stageTimestamp",
+        ),
     ] {
         let result = import_line(&mut reducer(), line.as_bytes());
         let said = result.err().map(|error| error.to_string()).unwrap_or_default();
