@@ -179,7 +179,7 @@ async fn what_people_did_is_in_the_log_and_a_killed_operator_leaves_a_gap() {
     assert!(show(&["usage", "show", path]).contains("Gap: between"));
     show(&["evidence", "verify", path]);
     // No byte of the log names anybody.
-    for name in ["jane@acme.example", "\"developer\"", "\"admin\""] {
+    for name in ["jane@acme.example", r#""user":"developer""#, r#""user":"admin""#] {
         for entry in log::entries(&log).await {
             let text = entry.to_text().unwrap();
             assert!(!text.contains(name), "{name}: {text}");

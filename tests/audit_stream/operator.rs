@@ -24,7 +24,7 @@ pub fn arguments(certificates: &Certificates, folder: &Path, more: &[&str]) -> V
         format!("--tls-key={}", file("serving.key", &certificates.serving_key)),
         "--audit-stream".to_owned(),
         format!("--audit-stream-client-ca={}", file("clients.crt", &certificates.authority)),
-        "--audit-stream-late=8s".to_owned(),
+        "--audit-stream-late=20s".to_owned(),
         "--audit-stream-record=1s".to_owned(),
     ];
     arguments.extend(more.iter().map(|argument| (*argument).to_owned()));

@@ -114,7 +114,8 @@ impl LogState {
         self.last_at = self.last_at.max(Some(entry.at));
         let starts =
             matches!(&entry.data, Data::Operator(data) if data.event == OperatorEvent::Started);
-        if !starts && !matches!(entry.data, Data::Gap(_)) {
+        // Who hears the audit stream judges nothing by it.
+        if !starts && !matches!(entry.data, Data::Gap(_) | Data::Usage(_)) {
             self.watched_until = self.watched_until.max(Some(entry.at));
         }
         match &entry.data {
