@@ -48,11 +48,9 @@ impl AuditStream {
             number += 1;
             self.beat(client.clone(), number);
             is_silent = self.check(is_silent);
-            if recorded.elapsed() >= every {
-                // After a failure it is tried again with the next heartbeat.
-                if self.record().await {
-                    recorded = Instant::now();
-                }
+            // After a failure it is tried again with the next heartbeat.
+            if recorded.elapsed() >= every && self.record().await {
+                recorded = Instant::now();
             }
         }
     }

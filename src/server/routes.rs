@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use tower::util::MapResponseLayer;
 
 use super::{
     access::{Access, AccessDenied, Target, bearer_token, seconds},
@@ -50,7 +51,7 @@ pub fn router(state: RouteState) -> Router {
         Some(stream) => {
             let access = Arc::clone(&state.access);
             let audit = audit::router(AuditState { stream, access });
-            router.merge(audit.layer(middleware::map_response(hardened)))
+            router.merge(audit.layer(MapResponseLayer::new(hardened)))
         }
         None => router,
     };
@@ -140,11 +141,11 @@ async fn guard(request: Request<Body>, next: Next) -> Response {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         response
     };
-    hardened(response).await
+    hardened(response)
 }
 
 /// Keeps browsers from interpreting or caching a response.
-async fn hardened(mut response: Response) -> Response {
+fn hardened(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

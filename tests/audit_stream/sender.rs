@@ -97,7 +97,7 @@ pub async fn status(stream: &mut TlsStream<TcpStream>) -> io::Result<u16> {
         while !text.windows(2).any(|end| end == b"\r\n") {
             let mut buffer = [0; 1024];
             match stream.read(&mut buffer).await? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
                 read => text.extend_from_slice(&buffer[..read]),
             }
         }

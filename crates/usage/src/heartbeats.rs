@@ -110,8 +110,9 @@ impl Heartbeats {
         }
         // None is sent while the API server does not answer, and nothing vouches for the stream then.
         let last = self.heard_until.max(self.began);
-        if last.is_some_and(|last| now.duration_since(last) > self.late + self.late) {
-            self.miss(now.min(last.unwrap_or(now)));
+        let silence = self.late + self.late;
+        if let Some(last) = last.filter(|last| now.duration_since(*last) > silence) {
+            self.miss(last);
         }
     }
 

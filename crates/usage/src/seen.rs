@@ -53,7 +53,7 @@ fn identity(event: &AuditEvent<'_>) -> u128 {
         digest.update(u64::try_from(field.len()).unwrap_or(u64::MAX).to_be_bytes());
         digest.update(field.as_bytes());
     }
-    digest.finalize().iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
+    digest.finalize().iter().take(16).fold(0, |number, byte| (number << 8) | u128::from(*byte))
 }
 
 #[cfg(test)]
