@@ -39,7 +39,8 @@ use sender::Certificates;
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// An audit policy as docs/audit-stream.md has it, without its exceptions.
-const POLICY: &str = "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [{level: Metadata}]}";
+const POLICY: &str = r#"{"apiVersion": "audit.k8s.io/v1", "kind": "Policy",
+    "omitStages": ["RequestReceived"], "rules": [{"level": "Metadata"}]}"#;
 
 /// Where the API server sends its events, and as whom.
 fn webhook(port: &Port, certificates: &Certificates) -> String {
@@ -195,7 +196,8 @@ async fn an_api_server_that_sends_nothing_is_noticed() {
     let (port, certificates) = (Port::reserve().unwrap(), Certificates::new());
     let folder = tempfile::tempdir().unwrap();
     let operator = Operator::start(plane, &port, &arguments(&certificates, folder.path(), &[]));
-    let silent = "comptroller_audit_stream_silent 1";
+    // Its description begins so as well.
+    let silent = "\ncomptroller_audit_stream_silent 1\n";
     wait::until("the stream is silent", LIMIT, async || {
         sender::metrics(plane, &port).await.filter(|metrics| metrics.contains(silent)).map(|_| ())
     })
