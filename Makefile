@@ -9,7 +9,7 @@ HELM_VERSION := v4.3.2
 # Programs and the Debian packages that bring them. Without one its tests are skipped, but never in CI.
 TEST_TOOLS := promtool:prometheus chromium:chromium fish:fish zsh:zsh man:man-db
 # What measures the engine by itself; the benchmark of a whole cluster is apart.
-MICRO := projection checks rbac_graph exceptions cel scan growth memory
+MICRO := projection checks rbac_graph exceptions cel scan audit_stream growth memory
 
 CARGO_PROFILE := $(if $(filter release,$(PROFILE)),--release,)
 # The whole tree's lints, in one place for `lint` and CI.

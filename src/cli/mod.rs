@@ -2,6 +2,7 @@
 
 mod arguments;
 pub(crate) mod attest;
+mod audit_stream;
 mod cluster;
 mod completion;
 pub mod crds;
@@ -15,6 +16,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub mod scan;
 pub(crate) mod ui;
+mod usage;
 pub(crate) mod who_can;
 
 use std::process::ExitCode;
@@ -53,6 +55,8 @@ enum CliCommand {
     Ui(ui::UiArgs),
     /// Read an evidence log: verify it, prove an entry, export it, draw samples.
     Evidence(evidence::EvidenceArgs),
+    /// Say who used which right, and when last, by the API server's audit events.
+    Usage(usage::UsageArgs),
     /// Print the built-in controls, with the profiles of a distribution and add-ons.
     Pack(pack::PackArgs),
     /// Print the CustomResourceDefinitions, or write them as JSON Schemas for editors.
@@ -77,6 +81,7 @@ pub fn main(cli: Cli) -> ExitCode {
         CliCommand::Report(args) => report::run(&args),
         CliCommand::Ui(args) => ui::run(&args),
         CliCommand::Evidence(args) => evidence::run(&args),
+        CliCommand::Usage(args) => usage::run(&args),
         CliCommand::Pack(args) => pack::run(&args),
         CliCommand::Crds(args) => crds::run(&args),
         CliCommand::Completion(args) => completion::run(&args),

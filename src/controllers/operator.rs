@@ -23,6 +23,7 @@ use super::{
     verdict_board::VerdictBoard,
     writer::Writer,
 };
+use crate::audit_stream::AuditStream;
 use crate::outbound::Target;
 use crate::source::{
     api_server, discovery, held::Held, listwatch::WatchContext, own_kinds::own_kind,
@@ -57,6 +58,8 @@ pub struct Parts {
     pub webhook: Option<Webhook>,
     /// The Alertmanager that is told what is wrong. None: there is none.
     pub alertmanager: Option<Target>,
+    /// Who used what, by the API server's audit events. None: nobody hears them.
+    pub audit_stream: Option<AuditStream>,
 }
 
 /// What probes and pages look at.
@@ -170,7 +173,7 @@ pub fn start(
     reconcilers.spawn(events::run_beside(controls.reconciler, publishing));
     reconcilers.spawn(exceptions.reconciler);
     reconcilers.spawn(periods.reconciler);
-    let evidence = parts.evidence.clone();
+    let (evidence, stream) = (parts.evidence.clone(), parts.audit_stream.clone());
     let (client, namespace) = (parts.client.clone(), parts.namespace.clone());
 
     let handle = Handle { evaluated: evaluated_receiver, board, held };
@@ -184,7 +187,7 @@ pub fn start(
             }
             Some(_) = reconcilers.join_next() => return Err(OperatorError::TaskEnded("reconciler")),
         }
-        finish(&mut reconcilers, &evidence).await;
+        finish(&mut reconcilers, &evidence, stream).await;
         // Whoever publishes meanwhile knows less.
         essential.shutdown().await;
         checkpoint_publisher::publish_last(client, &namespace, &evidence).await;
@@ -193,11 +196,16 @@ pub fn start(
     (handle, run)
 }
 
-/// Lets reconciles under way finish, and closes the log.
-async fn finish(reconcilers: &mut JoinSet<()>, evidence: &Evidence) {
+/// Lets reconciles under way finish, records what the audit stream came to, and closes the log.
+async fn finish(reconcilers: &mut JoinSet<()>, evidence: &Evidence, stream: Option<AuditStream>) {
     let reconciled = async { while reconcilers.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, reconciled).await.is_err() {
         tracing::warn!("a reconcile did not finish in time and was cut");
+    }
+    if let Some(stream) = stream
+        && tokio::time::timeout(GRACE, stream.finish()).await.is_err()
+    {
+        tracing::warn!("what the audit stream came to was not recorded in time: it is a gap of it");
     }
     if tokio::time::timeout(GRACE, evidence.stop()).await.is_err() {
         tracing::warn!("the evidence log was not closed in order: the next start records a gap");
@@ -248,6 +256,9 @@ fn log_tasks(parts: &Parts) -> Vec<(&'static str, BoxFuture<'static, ()>)> {
         // Without it the last thing that it said of the log would be believed for ever.
         ("evidence", evidence.clone().ended().boxed()),
     ];
+    if let Some(stream) = parts.audit_stream.clone() {
+        tasks.push(("audit stream", stream.run(parts.client.clone()).boxed()));
+    }
     if let Some(witnesses) = parts.witnesses.clone() {
         let metrics = parts.metrics.evidence().clone();
         tasks

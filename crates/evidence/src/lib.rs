@@ -42,6 +42,7 @@ pub mod sample_table;
 pub mod snapshot;
 pub mod store;
 pub mod time_check;
+pub mod usage;
 pub mod verify;
 pub mod witness;
 

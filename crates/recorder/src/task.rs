@@ -27,11 +27,12 @@ use super::{
 };
 use comptroller_evidence::{
     data::{GapData, OperatorEvent},
-    entry::{Data, EntryError},
+    entry::{Data, EntryError, EntrySubject},
     fold::RunningOperator,
     key::{SigningKey, VerifierKey},
     log::{LogError, LogWriter, Recovered},
     store::Store,
+    usage::{AUDIT_STREAM, UsageData},
 };
 
 /// How often the recorder gives a sign of life, and compares the clocks.
@@ -58,6 +59,12 @@ type Reply = oneshot::Sender<Result<Receipt, EvidenceError>>;
 pub(super) enum Request {
     /// To record a batch, which was handed over when the machine had run for so long.
     Record { batch: Box<Batch>, handed_over: SignedDuration, reply: Reply },
+    /// To record what the audit stream came to, and its gaps.
+    RecordUsage {
+        usage: Vec<UsageData>,
+        gaps: Vec<GapData>,
+        reply: oneshot::Sender<Result<(), EvidenceError>>,
+    },
     /// To say why a witness refuses the log, or that none does.
     WitnessesSay(Option<Arc<str>>),
     /// To say that the operator stops, and to close the log.
@@ -252,6 +259,9 @@ impl Recorder {
                         // Who no longer waits has ended.
                         let _ = reply.send(recorded);
                     }
+                    Some(Request::RecordUsage { usage, gaps, reply }) => {
+                        let _ = reply.send(self.record_usage(usage, gaps).await);
+                    }
                     Some(Request::WitnessesSay(refusal)) => self.witnesses_say(refusal).await,
                     Some(Request::Stop(done)) => {
                         self.stop().await;
@@ -382,6 +392,25 @@ impl Recorder {
         self.write(entries, stored, now).await?;
         self.memory.learn(learned);
         Ok(self.read(|current| batch.receipt(current)))
+    }
+
+    /// Records what the audit stream came to: gaps first, so that no use is told of a time that is not
+    /// yet known to be incomplete.
+    async fn record_usage(
+        &mut self,
+        usage: Vec<UsageData>,
+        gaps: Vec<GapData>,
+    ) -> Result<(), EvidenceError> {
+        self.check_open()?;
+        self.compare_clocks().await;
+        self.check_clocks()?;
+        let Stage::Open(open) = &self.stage else { return Err(EvidenceError::Standby) };
+        let cluster = opening::cluster(open.writer.origin()).name;
+        let stream = EntrySubject::new(AUDIT_STREAM, &cluster);
+        let gaps = gaps.into_iter().map(Data::Gap);
+        let usage = usage.into_iter().map(|data| Data::Usage(Box::new(data)));
+        let entries = gaps.chain(usage).map(|data| (stream.clone(), data)).collect();
+        self.write(entries, Vec::new(), self.entry_time()).await
     }
 
     /// Writes the lists of what was read of the cluster, which takes a while and needs no log: other

@@ -30,7 +30,7 @@ use super::{
 
 /// The version of the form in which a snapshot keeps a [`LogState`]. A snapshot of another version is
 /// made again from the log.
-pub const STATE_VERSION: u32 = 4;
+pub const STATE_VERSION: u32 = 5;
 
 /// Deleted controls whose occurrences are remembered, the newest: a control that is deleted and
 /// declared again does not get its missed occurrences back.
@@ -66,6 +66,16 @@ pub struct InventoryState {
     pub read: BTreeSet<String>,
 }
 
+/// What the log says of the audit stream.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UsageState {
+    /// The newest entry of the type `usage`.
+    pub entry: u64,
+    /// Until when the stream is known to have been heard.
+    pub heard_until: Timestamp,
+}
+
 /// What the log says of the present.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -86,6 +96,8 @@ pub struct LogState {
     absent: BTreeMap<String, Timestamp>,
     /// The newest inventory.
     inventory: Option<InventoryState>,
+    /// The audit stream; None if it was never heard.
+    usage: Option<UsageState>,
 }
 
 impl LogState {
@@ -102,7 +114,8 @@ impl LogState {
         self.last_at = self.last_at.max(Some(entry.at));
         let starts =
             matches!(&entry.data, Data::Operator(data) if data.event == OperatorEvent::Started);
-        if !starts && !matches!(entry.data, Data::Gap(_)) {
+        // Who hears the audit stream judges nothing by it.
+        if !starts && !matches!(entry.data, Data::Gap(_) | Data::Usage(_)) {
             self.watched_until = self.watched_until.max(Some(entry.at));
         }
         match &entry.data {
@@ -125,6 +138,11 @@ impl LogState {
             Data::Inventory(data) => {
                 let read = data.read();
                 self.inventory = Some(InventoryState { entry: index, at: entry.at, read });
+            }
+            Data::Usage(data) => {
+                let before = self.usage.as_ref().map(|usage| usage.heard_until);
+                let heard_until = before.map_or(data.to, |before| before.max(data.to));
+                self.usage = Some(UsageState { entry: index, heard_until });
             }
             Data::Gap(_) | Data::Stored(..) | Data::Other(..) => {}
         }
@@ -182,6 +200,11 @@ impl LogState {
     /// that never was.
     pub fn absent_since(&self, control: &str) -> Option<Timestamp> {
         self.absent.get(control).copied()
+    }
+
+    /// What is known of the audit stream; None if it was never heard.
+    pub fn usage(&self) -> Option<&UsageState> {
+        self.usage.as_ref()
     }
 
     /// The newest inventory; None when there is none yet.

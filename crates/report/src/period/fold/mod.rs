@@ -64,6 +64,7 @@ use comptroller_core::api::criteria::Category;
 use comptroller_evidence::{
     data::{ChangeKind, GapCause, GapData, ObjectChange, OperatorData, OperatorEvent},
     entry::{Data, Entry, EntrySubject, EntryType},
+    usage::AUDIT_STREAM,
 };
 
 /// The share of the period, in percent, that must be observed before anything is concluded, where
@@ -212,7 +213,11 @@ impl PeriodFold {
             Data::Object(EntryType::Guard, data) => {
                 self.guards.change(index, *at, subject, data, self.window);
             }
-            Data::ControlChanged(_) | Data::Object(..) | Data::Stored(..) | Data::Other(..) => {}
+            Data::ControlChanged(_)
+            | Data::Object(..)
+            | Data::Usage(_)
+            | Data::Stored(..)
+            | Data::Other(..) => {}
         }
     }
 
@@ -294,6 +299,10 @@ impl PeriodFold {
     }
 
     fn gap(&mut self, index: u64, subject: &EntrySubject, data: &GapData) {
+        // Controls were judged while the audit stream was silent.
+        if subject.kind == AUDIT_STREAM {
+            return;
+        }
         let recorded = RecordedGap::written(index, data);
         if subject.kind == "Control" {
             self.control(subject).gap(recorded);
