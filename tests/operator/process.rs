@@ -219,6 +219,7 @@ pub async fn install_crds(plane: &ControlPlane) {
         "crd/controls.comptroller.dev",
         "crd/controlexceptions.comptroller.dev",
         "crd/deviationresponses.comptroller.dev",
+        "crd/people.comptroller.dev",
     ];
     kubectl(
         plane,
