@@ -9,7 +9,7 @@ use crate::{
     api::test_spec::SubjectRequirement,
     checks::{CheckContext, Finding, Item, Judgement, reference},
     inventory::{
-        Facts, Object,
+        Facts, Object, ObjectSource,
         people::Identity,
         rbac::{Subject, SubjectNode},
     },
@@ -57,6 +57,13 @@ impl RbacCheck {
                                Persons";
                 let finding = finding(context, node, UNKNOWN_USER, problem);
                 judgement.unknown.extend(finding);
+                return;
+            }
+            // What is in no file may be in the cluster all the same.
+            Identity::Unknown if context.inventory.source == ObjectSource::Manifests => {
+                let problem = "is the identity of no Person in the files, and may be that of one in \
+                               the cluster: scan the cluster (--cluster), or add its Persons";
+                judgement.unknown.extend(finding(context, node, UNKNOWN_USER, problem));
                 return;
             }
             Identity::Unknown => (

@@ -119,6 +119,10 @@ fn without_any_person_nothing_is_claimed() {
     assert!(message.contains("comptroller people import"), "{message}");
     world.apply(&person("sam", "sam", None, None));
     assert_eq!(told(&*known(), &world, now).0, ["UnknownUser User jane"]);
+    // What is in no file may be in the cluster.
+    world.inventory.source = ObjectSource::Manifests;
+    assert_eq!(told(&*known(), &world, now).0, Vec::<String>::new());
+    assert_eq!(told(&*known(), &world, now).1, ["UnknownUser User jane"]);
     let reads = known().reads();
     assert!(reads.contains(&Dependency::required("comptroller.dev", "Person")), "{reads:?}");
     assert!(
