@@ -12,6 +12,7 @@ pub(crate) mod gap;
 mod man;
 mod output;
 pub mod pack;
+pub(crate) mod people;
 pub(crate) mod report;
 pub(crate) mod run;
 pub mod scan;
@@ -59,6 +60,8 @@ enum CliCommand {
     Usage(usage::UsageArgs),
     /// Print the built-in controls, with the profiles of a distribution and add-ons.
     Pack(pack::PackArgs),
+    /// Import the people who work here from an export of the HR system.
+    People(people::PeopleArgs),
     /// Print the CustomResourceDefinitions, or write them as JSON Schemas for editors.
     Crds(crds::CrdsArgs),
     /// Print a completion script for a shell.
@@ -83,6 +86,7 @@ pub fn main(cli: Cli) -> ExitCode {
         CliCommand::Evidence(args) => evidence::run(&args),
         CliCommand::Usage(args) => usage::run(&args),
         CliCommand::Pack(args) => pack::run(&args),
+        CliCommand::People(args) => people::run(&args),
         CliCommand::Crds(args) => crds::run(&args),
         CliCommand::Completion(args) => completion::run(&args),
         CliCommand::Man(args) => man::run(&args),

@@ -23,6 +23,7 @@ pub(crate) mod listening;
 pub(crate) mod notify;
 pub(crate) mod occurrences;
 pub(crate) mod operator;
+pub(crate) mod person;
 pub(crate) mod reachability;
 pub(crate) mod record;
 pub mod refusal;

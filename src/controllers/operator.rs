@@ -3,7 +3,10 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
-use kube::{Api, Client, runtime::events::Reporter};
+use kube::{
+    Api, Client,
+    runtime::{events::Reporter, reflector::ObjectRef},
+};
 use serde::Serialize;
 use tokio::{
     sync::{mpsc, watch},
@@ -15,8 +18,9 @@ use super::{
     cosigning::{self, Witnesses},
     events, exception, guard,
     host::{Command, Host, Outlets, QUEUE},
-    kinds::KindRunner,
+    kinds::{Guarded, KindRunner},
     notify::{Notifier, Webhook, alerts},
+    person,
     record::ReconcileQueues,
     refusal::WithoutTexts,
     reports::{FindingsBoard, PolicyReports, ReportsMode},
@@ -30,7 +34,7 @@ use crate::source::{
     rewinds::Rewinds, server_clock, watches::Watches,
 };
 use crate::telemetry::{Metrics, ReconcileKind};
-use comptroller_core::api::{AuditPeriod, Control, ControlException};
+use comptroller_core::api::{AuditPeriod, Control, ControlException, Person};
 use comptroller_recorder::Evidence;
 
 /// The name under which events and status fields are written.
@@ -100,6 +104,7 @@ pub fn start(
     let (control_queue, controls) = mpsc::unbounded_channel();
     let (exception_queue, exceptions) = mpsc::unbounded_channel();
     let (_, no_periods) = mpsc::unbounded_channel();
+    let (person_queue, people) = mpsc::unbounded_channel();
     let (api_server_wanted, wanted) = watch::channel(false);
     let (evaluated, evaluated_receiver) = watch::channel(false);
     let findings = Arc::new(FindingsBoard::new(parts.reports != ReportsMode::None));
@@ -148,6 +153,8 @@ pub fn start(
     let controls = runner.run_kind::<Control>(context, controls);
     let context = exception_context(parts, &board, &commands, &rewinds);
     let exceptions = runner.run_kind::<ControlException>(context, exceptions);
+    let context = person_context(parts, person_queue, &rewinds);
+    let people = runner.run_kind::<Person>(context, people);
     let context = period_context(parts, &commands, events, rewinds);
     let periods = runner.run_kind::<AuditPeriod>(context, no_periods);
     let held = HeldKinds {
@@ -159,6 +166,7 @@ pub fn start(
         ("watch of Controls", controls.watch),
         ("watch of ControlExceptions", exceptions.watch),
         ("watch of AuditPeriods", periods.watch),
+        ("watch of People", people.watch),
     ] {
         spawn(name, task);
     }
@@ -173,6 +181,7 @@ pub fn start(
     reconcilers.spawn(events::run_beside(controls.reconciler, publishing));
     reconcilers.spawn(exceptions.reconciler);
     reconcilers.spawn(periods.reconciler);
+    reconcilers.spawn(people.reconciler);
     let (evidence, stream) = (parts.evidence.clone(), parts.audit_stream.clone());
     let (client, namespace) = (parts.client.clone(), parts.namespace.clone());
 
@@ -303,6 +312,20 @@ fn exception_context(
         evidence: parts.evidence.clone(),
         commands: commands.clone(),
         writer: writer("comptroller/exception", ReconcileKind::Exception, parts, rewinds),
+    }
+}
+
+fn person_context(
+    parts: &Parts,
+    related: mpsc::UnboundedSender<ObjectRef<Guarded<Person>>>,
+    rewinds: &Rewinds,
+) -> person::PersonContext {
+    person::PersonContext {
+        api: Api::all(parts.client.clone()),
+        evidence: parts.evidence.clone(),
+        writer: writer("comptroller/person", ReconcileKind::Person, parts, rewinds),
+        related,
+        directory: person::Directory::default(),
     }
 }
 

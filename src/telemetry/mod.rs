@@ -54,10 +54,11 @@ pub enum ReconcileKind {
     Control,
     Exception,
     AuditPeriod,
+    Person,
 }
 
 impl ReconcileKind {
-    const ALL: [Self; 3] = [Self::Control, Self::Exception, Self::AuditPeriod];
+    const ALL: [Self; 4] = [Self::Control, Self::Exception, Self::AuditPeriod, Self::Person];
 
     /// The kind as Kubernetes names it.
     pub const fn resource(self) -> &'static str {
@@ -65,6 +66,7 @@ impl ReconcileKind {
             Self::Control => "Control",
             Self::Exception => "ControlException",
             Self::AuditPeriod => "AuditPeriod",
+            Self::Person => "Person",
         }
     }
 
@@ -73,6 +75,7 @@ impl ReconcileKind {
             Self::Control => "control",
             Self::Exception => "exception",
             Self::AuditPeriod => "auditperiod",
+            Self::Person => "person",
         }
     }
 }

@@ -14,6 +14,7 @@ mod known_word;
 mod kubernetes_version;
 pub mod line;
 pub(crate) mod network;
+pub mod people;
 pub(crate) mod presence;
 pub mod program;
 mod projector;
@@ -161,6 +162,8 @@ pub struct Inventory {
     pub owners: workload::OwnerIndex,
     /// Which certificate serves which Ingress, and who is in a mesh.
     pub network: network::NetworkIndex,
+    /// Who works here, by the names that the cluster knows them by.
+    pub people: people::PeopleIndex,
     /// What people attested, by control.
     pub records: records::RecordIndex,
     /// The objects that must be there, as far as they are.
@@ -455,6 +458,7 @@ impl Inventory {
         self.backups.update(&update);
         self.owners.update(&update);
         self.network.update(&update);
+        self.people.update(&update);
         self.records.update(&update);
         self.presence.update(&update);
         self.reports.update(&update);

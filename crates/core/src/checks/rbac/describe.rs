@@ -317,7 +317,8 @@ fn describe_contextual_risk(
     }
 }
 
-fn paths(inventory: &Inventory, by: &[EffectiveGrant<'_>]) -> String {
+/// The ways by which something is held, the first few of them.
+pub(super) fn paths(inventory: &Inventory, by: &[EffectiveGrant<'_>]) -> String {
     let mut named: Vec<String> =
         by.iter().take(SHOWN).map(|grant| path(inventory, grant)).collect();
     push_remaining(&mut named, by.len());
