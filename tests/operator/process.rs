@@ -213,8 +213,10 @@ pub fn documents(yaml: &str) -> Vec<Value> {
 pub async fn install_crds(plane: &ControlPlane) {
     let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
     kubectl(plane, &["apply", "--server-side", "-k", crds]).await;
-    let names: Vec<String> =
-        comptroller_core::api::crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
+    let names: Vec<String> = comptroller_core::api::schema::crds()
+        .into_iter()
+        .filter_map(|crd| crd.metadata.name)
+        .collect();
     plane.until_served(&names).await.unwrap();
 }
 

@@ -40,8 +40,10 @@ impl Stand {
             &["apply", "--server-side", "-k", concat!(env!("CARGO_MANIFEST_DIR"), "/crds")],
         )
         .await;
-        let names: Vec<String> =
-            comptroller_core::api::crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
+        let names: Vec<String> = comptroller_core::api::schema::crds()
+            .into_iter()
+            .filter_map(|crd| crd.metadata.name)
+            .collect();
         plane.until_served(&names).await.unwrap();
         Self { plane, slots: Semaphore::new(OPERATORS) }
     }
