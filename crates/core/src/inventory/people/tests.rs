@@ -116,8 +116,11 @@ fn what_is_wrong_with_somebody_beside_the_others() {
     }
 }
 
+/// A person by number, and the numbers of what they become; None when they are deleted.
+type Change = (u8, Option<(u8, u8, u8, u8)>);
+
 /// Some people of few names, so that they share them, and report to each other in all ways.
-fn changes() -> impl Strategy<Value = Vec<(u8, Option<(u8, u8, u8, u8)>)>> {
+fn changes() -> impl Strategy<Value = Vec<Change>> {
     prop::collection::vec((0..6_u8, prop::option::of((0..6_u8, 0..8_u8, 0..4_u8, 0..4_u8))), 1..40)
 }
 
