@@ -54,7 +54,7 @@ impl OperatorIdentity {
 /// A word of the command line: rules of break-glass access may name a person, as `user:NAME`.
 fn flag_without_people(flag: &str, named: &impl Fn(&str) -> String) -> String {
     let (before, value) = match flag.split_once('=') {
-        Some((name, value)) if name == "--break-glass" => ("--break-glass=", value),
+        Some(("--break-glass", value)) => ("--break-glass=", value),
         _ => ("", flag),
     };
     match value.strip_prefix("user:") {
