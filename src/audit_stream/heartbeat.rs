@@ -1,6 +1,6 @@
 //! The operator's own requests, by which it knows that the stream is alive.
 //!
-//! A heartbeat is a SelfSubjectReview, which every user may make of themselves and which changes
+//! A heartbeat is a `SelfSubjectReview`, which every user may make of themselves and which changes
 //! nothing. Its `fieldManager` has a number, and a mark that nobody outside can guess: the audit event
 //! has the address of the request.
 

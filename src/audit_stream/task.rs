@@ -12,6 +12,7 @@ use comptroller_evidence::{
 };
 use comptroller_recorder::Writing;
 use comptroller_usage::{Heartbeats, Hole, entries, pseudonymized};
+use comptroller_vocabulary::whole_seconds;
 
 /// The longest time between two heartbeats. A gap of the stream is told as exactly as this.
 const LONGEST: Duration = Duration::from_secs(15);
@@ -88,7 +89,8 @@ impl AuditStream {
 
     /// Makes a request whose event must come back.
     fn beat(&self, client: Client, number: u64) {
-        let at = self.0.evidence.clock().now();
+        // In whole seconds, as the log has all times: what was heard then ends where a gap begins.
+        let at = whole_seconds(self.0.evidence.clock().now());
         if let Some(heartbeats) = &mut self.state().heartbeats {
             // Before it is made: its event may arrive before its answer.
             heartbeats.sent(number, at);

@@ -41,7 +41,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum CliCommand {
     /// Run the operator: evaluate every Control continuously and write its status.
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Evaluate the controls once, over manifests or a cluster.
     Scan(scan::ScanArgs),
     /// Compare the controls with the SOC 2 criteria: which are covered, and which pass.

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
 use serde::Deserialize;
 
 use comptroller_evidence::usage::{AccessKind, EventCounts, Requester, UsageFacts, UsedRight};
+use comptroller_vocabulary::whole_seconds;
 
 use crate::{
     break_glass::BreakGlass,
@@ -105,6 +106,8 @@ impl Reducer {
         else {
             return Outcome::Other;
         };
+        // As all times of the log.
+        let at = whole_seconds(at);
         let day = Offset::UTC.to_datetime(at).date();
         let by = requester(event);
         // Who was refused saw the warnings of the policy, and used no right.

@@ -100,7 +100,7 @@ fn write_table(table: &UsageTable, out: &mut dyn Write) -> io::Result<()> {
 /// All facts, a row each.
 fn rows(facts: &UsageFacts) -> impl Iterator<Item = Row> {
     let none = String::new;
-    let uses = facts.last_uses.iter().map(move |fact| {
+    let last_uses = facts.last_uses.iter().map(move |fact| {
         let [verb, resource, namespace] = of_right(&fact.right);
         let (user, by) = of_requester(&fact.by);
         let day = fact.day.to_string();
@@ -132,7 +132,7 @@ fn rows(facts: &UsageFacts) -> impl Iterator<Item = Row> {
         let (kind, namespace) = (fact.kind.to_string(), fact.namespace.clone());
         [kind, user, by, none(), none(), namespace, none(), none(), day, count]
     });
-    uses.chain(changes).chain(break_glass).chain(warnings).chain(accesses)
+    last_uses.chain(changes).chain(break_glass).chain(warnings).chain(accesses)
 }
 
 fn of_right(right: &UsedRight) -> [String; 3] {
