@@ -163,7 +163,7 @@ fn describe(problem: &PersonProblem) -> String {
             format!("spec.manager leads back here ({}): correct one of them", listed(way, " -> "))
         }
         PersonProblem::SharedIdentity { username, others } => format!(
-            "the user name {username} is also an identity of {}, who work here at the same time: remove it from all but one",
+            "the user name {username} is also an identity of {}, at the same time: remove it from all but one",
             listed(others, ", ")
         ),
     }

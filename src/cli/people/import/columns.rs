@@ -37,7 +37,7 @@ fields! {
     Groups = "groups" => ["groups", "group"],
     Department = "department" => ["department", "departmentname", "team", "costcenter", "division"],
     Roles = "roles" => ["roles", "role", "jobtitle", "title", "position"],
-    Manager = "manager" => ["manager", "managerid", "manageremail", "reportsto", "supervisor", "lineManager"],
+    Manager = "manager" => ["manager", "managerid", "manageremail", "reportsto", "supervisor", "linemanager"],
     StartDate = "startDate" => ["startdate", "start", "hiredate", "joined", "entrydate", "dateofhire"],
     EndDate = "endDate" => ["enddate", "end", "terminationdate", "left", "exitdate", "lastday", "leavingdate"],
 }

@@ -152,11 +152,11 @@ mod tests {
         }
         for (bytes, given, error) in [
             (&b"a\nZo\xEB\n"[..], Encoding::Utf8, DecodeError::Utf8(2)),
-            (&le, Encoding::Utf8, DecodeError::Utf8(2)),
-            (b"a\0b\0", Encoding::Utf8, DecodeError::Zero(1)),
-            (b"\xFF\xFEa\0b", Encoding::Utf8, DecodeError::Utf16(1)),
-            (b"\x00\xD8a\0", Encoding::Utf16Le, DecodeError::Utf16(1)),
-            (b"a\n\x81", Encoding::Windows1252, DecodeError::Windows1252(2)),
+            (&le[..], Encoding::Utf8, DecodeError::Utf8(2)),
+            (&b"a\0b\0"[..], Encoding::Utf8, DecodeError::Zero(1)),
+            (&b"\xFF\xFEa\0b"[..], Encoding::Utf8, DecodeError::Utf16(1)),
+            (&b"\x00\xD8a\0"[..], Encoding::Utf16Le, DecodeError::Utf16(1)),
+            (&b"a\n\x81"[..], Encoding::Windows1252, DecodeError::Windows1252(2)),
         ] {
             assert_eq!(decode(bytes, given), Err(error));
         }

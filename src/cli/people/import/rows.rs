@@ -359,6 +359,7 @@ fn check_cycles(
     issues: &mut Issues,
 ) {
     const SHOWN: usize = 8;
+    let lines: HashMap<&str, u64> = rows.iter().map(|row| (row.name.as_str(), row.line)).collect();
     let mut done: BTreeSet<&str> = BTreeSet::new();
     for row in rows {
         let mut way: Vec<&str> = Vec::new();
@@ -367,11 +368,13 @@ fn check_cycles(
         while !done.contains(at) {
             if !on_way.insert(at) {
                 let from = way.iter().position(|name| *name == at).unwrap_or_default();
-                let mut names: Vec<&str> = way.iter().skip(from).copied().take(SHOWN).collect();
-                let length = way.len() - from;
-                names.push(if length > SHOWN { "..." } else { at });
+                let cycle = way.get(from..).unwrap_or_default();
+                let mut names: Vec<&str> = cycle.iter().copied().take(SHOWN).collect();
+                names.push(if cycle.len() > SHOWN { "..." } else { at });
+                // Whoever only reports to somebody on the way has no mistake of their own.
+                let line = cycle.iter().filter_map(|name| lines.get(name)).min();
                 issues.row(
-                    row.line,
+                    line.copied().unwrap_or(row.line),
                     columns.header(Field::Manager),
                     format!("the managers lead back to {at}: {}", names.join(" -> ")),
                     "correct the manager of one of them",

@@ -93,8 +93,8 @@ fn every_mistake_names_line_field_and_remedy() {
             vec!["line 3, column Manager: the managers lead back to 2: 2 -> 3 -> 2"],
         ),
         (
-            "2,Jane,jane@c,jane,Joe,,,,\n3,Joe,joe@c,joe,,,,,\n4,Joe,joe2@c,joe2,,,,,\n",
-            vec!["line 3, column Manager: \"Joe\" is the name of several"],
+            "2,Jane,jane@c,jane,Joe Low,,,,\n3,Joe Low,joe@c,joe,,,,,\n4,Joe Low,joe2@c,joe2,,,,,\n",
+            vec!["line 3, column Manager: \"Joe Low\" is the name of several"],
         ),
         ("2,Jane,jane@c\n", vec!["line 3, the row: the row has 3 cells, and the header 9"]),
         ("2,\"Jane,jane@c,jane,,,,,\n", vec!["line 3, the row: the row has 2 cells"]),
