@@ -150,6 +150,7 @@ impl Host {
         if evidence.has_log() {
             engine.keep_lapsed_verdicts();
             engine.read_rights();
+            engine.registers().0.follow();
         }
         let guards = evidence.has_log().then(|| Guards::new(namespace));
         Self {
@@ -257,7 +258,7 @@ impl Host {
         {
             return;
         }
-        self.register_guards(now.time);
+        self.record_guards(now.time);
         let listening = &self.listening;
         let heard = |engine: &Engine, control: &str| listening.heard_until(engine, control);
         self.record.submit(&mut self.engine, now, heard);

@@ -17,6 +17,7 @@ use super::{
         VerdictData,
     },
     inventory::InventoryData,
+    register::RegisterData,
     usage::UsageData,
 };
 use comptroller_vocabulary::{
@@ -69,6 +70,8 @@ closed_enum! {
         Inventory = "inventory",
         /// Who used which right, by the audit events of the API server.
         Usage = "usage",
+        /// What came, went and changed in a register, such as that of all grants.
+        Register = "register",
     }
 }
 
@@ -132,6 +135,7 @@ pub enum Data {
     Gap(GapData),
     Inventory(Box<InventoryData>),
     Usage(Box<UsageData>),
+    Register(Box<RegisterData>),
     /// A change of an audit period, a namespace's labels, a guard or a response.
     Object(EntryType, Box<ObjectChange>),
     /// Data of any type that is too large for an entry: it lies beside the log under its digest.
@@ -153,6 +157,7 @@ impl Data {
             Self::Gap(_) => EntryType::Gap,
             Self::Inventory(_) => EntryType::Inventory,
             Self::Usage(_) => EntryType::Usage,
+            Self::Register(_) => EntryType::Register,
             Self::Object(type_, _) | Self::Stored(type_, _) | Self::Other(type_, _) => *type_,
         }
     }
@@ -194,6 +199,7 @@ impl Data {
             EntryType::Gap => Self::Gap(Deserialize::deserialize(data)?),
             EntryType::Inventory => Self::Inventory(Deserialize::deserialize(data)?),
             EntryType::Usage => Self::Usage(Deserialize::deserialize(data)?),
+            EntryType::Register => Self::Register(Deserialize::deserialize(data)?),
             EntryType::AuditPeriod
             | EntryType::Namespace
             | EntryType::Guard
@@ -219,6 +225,7 @@ impl Data {
             Self::Gap(data) => serde_json::to_value(data),
             Self::Inventory(data) => serde_json::to_value(data),
             Self::Usage(data) => serde_json::to_value(data),
+            Self::Register(data) => serde_json::to_value(data),
             Self::Stored(_, data) => serde_json::to_value(data),
             Self::Other(_, data) => Ok(data.clone()),
         }

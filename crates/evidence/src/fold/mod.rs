@@ -9,6 +9,8 @@ mod findings;
 mod objects;
 #[cfg(test)]
 mod properties;
+mod register_state;
+pub mod registers;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +24,7 @@ pub use self::{
     diff::{MAX_CHANGES, diff},
     findings::{FindingKey, OpenFinding, findings_digest},
     objects::ObjectState,
+    register_state::{RegisterStage, RegisterState},
 };
 use super::{
     data::{ChangeKind, ObjectChange, OperatorData, OperatorEvent},
@@ -98,6 +101,8 @@ pub struct LogState {
     inventory: Option<InventoryState>,
     /// The audit stream; None if it was never heard.
     usage: Option<UsageState>,
+    /// The registers, by name.
+    registers: BTreeMap<String, RegisterState>,
 }
 
 impl LogState {
@@ -143,6 +148,16 @@ impl LogState {
                 let before = self.usage.as_ref().map(|usage| usage.heard_until);
                 let heard_until = before.map_or(data.to, |before| before.max(data.to));
                 self.usage = Some(UsageState { entry: index, heard_until });
+            }
+            Data::Register(data) => {
+                let register = self.registers.entry(entry.subject.name.clone()).or_default();
+                if let Err(fault) = register.apply(index, entry.at, data) {
+                    tracing::warn!(index, %fault, "an entry of a register does not follow from those before it: the register is listed again");
+                    register.forget();
+                }
+            }
+            Data::Stored(super::entry::EntryType::Register, _) => {
+                self.registers.entry(entry.subject.name.clone()).or_default().forget();
             }
             Data::Gap(_) | Data::Stored(..) | Data::Other(..) => {}
         }
@@ -210,6 +225,16 @@ impl LogState {
     /// The newest inventory; None when there is none yet.
     pub fn inventory(&self) -> Option<&InventoryState> {
         self.inventory.as_ref()
+    }
+
+    /// A register; None before its first entry.
+    pub fn register(&self, name: &str) -> Option<&RegisterState> {
+        self.registers.get(name)
+    }
+
+    /// The registers that the log has entries of, by name.
+    pub fn registers(&self) -> impl Iterator<Item = (&str, &RegisterState)> {
+        self.registers.iter().map(|(name, register)| (name.as_str(), register))
     }
 
     /// An exception; None if the log does not know it, or it was deleted.

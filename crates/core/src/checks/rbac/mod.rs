@@ -16,6 +16,7 @@ mod named_targets;
 mod prefilter;
 mod risk_table;
 mod risks;
+mod role_rights;
 mod strength;
 mod subject_limits;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod tests;
 
 use std::ops::ControlFlow;
 
+pub use self::role_rights::{rights_of_role, role_risks};
 use self::{
     contextual_risks::visit_contextual_risks,
     describe::{LISTED, bounded, finding},

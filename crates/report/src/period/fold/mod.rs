@@ -216,6 +216,7 @@ impl PeriodFold {
             Data::ControlChanged(_)
             | Data::Object(..)
             | Data::Usage(_)
+            | Data::Register(_)
             | Data::Stored(..)
             | Data::Other(..) => {}
         }
