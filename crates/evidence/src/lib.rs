@@ -24,6 +24,7 @@
 pub mod cli;
 
 pub mod data;
+pub mod describe;
 pub mod entry;
 pub mod export;
 pub mod fold;
