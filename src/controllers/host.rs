@@ -256,7 +256,7 @@ impl Host {
         {
             return;
         }
-        self.register_guards(now.time);
+        self.record_guards(now.time);
         let listening = &self.listening;
         let heard = |engine: &Engine, control: &str| listening.heard_until(engine, control);
         self.record.submit(&mut self.engine, now, heard);

@@ -37,6 +37,7 @@ pub mod people;
 pub mod population;
 pub mod privacy;
 pub mod pseudonym;
+pub mod register;
 pub mod replay;
 pub mod sample;
 pub mod sample_table;

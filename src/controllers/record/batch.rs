@@ -92,9 +92,9 @@ impl RecordStage {
     ) -> (Batch, Vec<Sent>) {
         let mut batch = Batch {
             gaps: std::mem::take(&mut self.gaps),
-            deleted: self.register.take_deleted(&self.evidence),
+            deleted: self.governed.take_deleted(&self.evidence),
             namespaces: self.namespaces(engine),
-            objects: self.register.unrecorded(),
+            objects: self.governed.unrecorded(),
             authors: self.authors.clone(),
             closings: self.unrecorded_closings(),
             ..Batch::default()
@@ -233,7 +233,7 @@ impl RecordStage {
         let written = self.controls.get(name).and_then(|record| record.written);
         written.is_some_and(|written| now.instant.saturating_duration_since(written) < WINDOW)
             // An edit of the spec is recorded with the verdict on it, and nobody waits for that.
-            && self.register.recorded(CONTROL, name).is_some()
+            && self.governed.recorded(CONTROL, name).is_some()
     }
 
     /// The namespaces by which scopes select, if the log may not know them as they are.

@@ -136,6 +136,8 @@ fn summary(data: &Data) -> (Option<String>, Option<String>, Option<ItemCounts>) 
         Data::Attestation(data) => (Some(data.phase.to_string()), None, None),
         Data::Operator(data) => (Some(data.event.to_string()), None, None),
         Data::Gap(data) => (None, Some(data.reason.clone()), None),
-        Data::Inventory(_) | Data::Stored(..) | Data::Other(..) => (None, None, None),
+        Data::Inventory(_) | Data::Register(_) | Data::Stored(..) | Data::Other(..) => {
+            (None, None, None)
+        }
     }
 }

@@ -9,6 +9,8 @@ mod findings;
 mod objects;
 #[cfg(test)]
 mod properties;
+mod register_state;
+pub mod registers;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +24,7 @@ pub use self::{
     diff::{MAX_CHANGES, diff},
     findings::{FindingKey, OpenFinding, findings_digest},
     objects::ObjectState,
+    register_state::{RegisterStage, RegisterState},
 };
 use super::{
     data::{ChangeKind, ObjectChange, OperatorData, OperatorEvent},
@@ -30,7 +33,7 @@ use super::{
 
 /// The version of the form in which a snapshot keeps a [`LogState`]. A snapshot of another version is
 /// made again from the log.
-pub const STATE_VERSION: u32 = 4;
+pub const STATE_VERSION: u32 = 5;
 
 /// Deleted controls whose occurrences are remembered, the newest: a control that is deleted and
 /// declared again does not get its missed occurrences back.
@@ -86,6 +89,8 @@ pub struct LogState {
     absent: BTreeMap<String, Timestamp>,
     /// The newest inventory.
     inventory: Option<InventoryState>,
+    /// The registers, by name.
+    registers: BTreeMap<String, RegisterState>,
 }
 
 impl LogState {
@@ -125,6 +130,16 @@ impl LogState {
             Data::Inventory(data) => {
                 let read = data.read();
                 self.inventory = Some(InventoryState { entry: index, at: entry.at, read });
+            }
+            Data::Register(data) => {
+                let register = self.registers.entry(entry.subject.name.clone()).or_default();
+                if let Err(fault) = register.apply(index, entry.at, data) {
+                    tracing::warn!(index, %fault, "an entry of a register does not follow from those before it: the register is listed again");
+                    register.forget();
+                }
+            }
+            Data::Stored(super::entry::EntryType::Register, _) => {
+                self.registers.entry(entry.subject.name.clone()).or_default().forget();
             }
             Data::Gap(_) | Data::Stored(..) | Data::Other(..) => {}
         }
@@ -187,6 +202,16 @@ impl LogState {
     /// The newest inventory; None when there is none yet.
     pub fn inventory(&self) -> Option<&InventoryState> {
         self.inventory.as_ref()
+    }
+
+    /// A register; None before its first entry.
+    pub fn register(&self, name: &str) -> Option<&RegisterState> {
+        self.registers.get(name)
+    }
+
+    /// The registers that the log has entries of, by name.
+    pub fn registers(&self) -> impl Iterator<Item = (&str, &RegisterState)> {
+        self.registers.iter().map(|(name, register)| (name.as_str(), register))
     }
 
     /// An exception; None if the log does not know it, or it was deleted.
