@@ -5,6 +5,7 @@
 mod claims;
 mod people;
 mod reading;
+mod register;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -99,6 +100,7 @@ pub fn describe(entry: &Entry, provenance: &Provenance) -> Description {
         Data::Operator(data) => reading::operator(name, data),
         Data::Gap(data) => reading::gap(&about, data),
         Data::Inventory(data) => reading::inventory(data),
+        Data::Register(data) => register::register(name, entry.at, data),
         Data::Stored(_, data) => stored(&about, data),
         Data::Other(type_, data) => other(&about, *type_, data),
     };

@@ -107,14 +107,7 @@ pub(super) fn inventory(data: &InventoryData) -> Description {
 
 fn kind_row(kind: &KindInventory) -> String {
     let mut row = format!("{} {}: ", kind.api_version, kind.kind);
-    row.push_str(match kind.reading {
-        Reading::Complete => "the collector may list and watch all of them",
-        Reading::NotServed => "the API server does not serve it",
-        Reading::Forbidden => "the collector may not list or watch all of them",
-        Reading::Untaken => "an object of it could not be read",
-        Reading::Stale => "changes had stopped arriving",
-        Reading::Pending => "the first list was under way",
-    });
+    row.push_str(read(kind.reading));
     row.push_str(", ");
     row.push_str(&counted(kind.count, "object"));
     if let Some(version) = &kind.resource_version {
@@ -134,6 +127,18 @@ fn kind_row(kind: &KindInventory) -> String {
         row.push_str(&cut(&kind.reason));
     }
     row
+}
+
+/// Whether all objects of a kind were known.
+pub(super) fn read(reading: Reading) -> &'static str {
+    match reading {
+        Reading::Complete => "the collector may list and watch all of them",
+        Reading::NotServed => "the API server does not serve it",
+        Reading::Forbidden => "the collector may not list or watch all of them",
+        Reading::Untaken => "an object of it could not be read",
+        Reading::Stale => "changes had stopped arriving",
+        Reading::Pending => "the first list was under way",
+    }
 }
 
 /// How much of what was to be read was read.
@@ -195,6 +200,7 @@ pub fn rests_on_an_inventory(data: &Data) -> bool {
         | Data::Operator(_)
         | Data::Gap(_)
         | Data::Inventory(_)
+        | Data::Register(_)
         | Data::Object(..)
         | Data::Stored(..)
         | Data::Other(..) => false,

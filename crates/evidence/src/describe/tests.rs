@@ -3,7 +3,11 @@
 use serde_json::json;
 
 use super::*;
-use crate::{data::OperatorEvent, entry::ClockReading, entry::EntrySubject};
+use crate::{
+    data::OperatorEvent,
+    entry::{ClockReading, EntrySubject},
+    register::register_subject,
+};
 
 const AT: &str = "2026-11-20T09:14:03Z";
 
@@ -91,6 +95,7 @@ fn example(type_: EntryType) -> (EntrySubject, Value) {
             }),
         ),
         EntryType::Inventory => (EntrySubject::new("Cluster", "6f1c"), inventory()),
+        EntryType::Register => (register_subject("grants"), register()),
         EntryType::Campaign
         | EntryType::Decision
         | EntryType::Revocation
@@ -99,6 +104,20 @@ fn example(type_: EntryType) -> (EntrySubject, Value) {
             (EntrySubject::new("AccessReviewCampaign", "q4"), json!({"phase": "Open", "count": 3}))
         }
     }
+}
+
+fn register() -> Value {
+    let grant = |key: &str| json!({"key": key, "seen": AT, "fields": {"role": "edit", "risks": ["ReadsSecrets"], "subject": "User person:1f0c"}});
+    json!({
+        "cause": "Change", "added": [grant("a"), {"key": "b"}], "removed": [{"key": "c"}], "total": 12,
+        "digest": "sha256:0c", "between": {"from": AT, "to": "2026-11-20T09:20:00Z"},
+        "collector": "comptroller-0",
+        "lists": [
+            {"resource": "rolebindings.rbac.authorization.k8s.io", "reading": "Complete", "resourceVersion": "4711",
+             "listedAt": AT, "count": 40, "counted": 41},
+            {"resource": "roles.rbac.authorization.k8s.io", "reading": "Forbidden", "count": 0},
+        ],
+    })
 }
 
 fn inventory() -> Value {
