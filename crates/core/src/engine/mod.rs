@@ -56,6 +56,7 @@ use self::{
 use crate::{
     api::{ControlExceptionSpec, ControlSpec},
     inventory::{Catalog, Inventory, ObjectSource},
+    registers::RegisterTracker,
 };
 
 /// What an evaluation changed, for whoever publishes verdicts.
@@ -88,6 +89,7 @@ pub struct Engine {
     withheld: Option<String>,
     /// Whether roles and bindings are read though no control asks for them.
     reads_rights: bool,
+    registers: RegisterTracker,
 }
 
 impl Engine {
@@ -99,6 +101,11 @@ impl Engine {
     /// The kinds that the cluster serves.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// What is followed of the registers, with the facts that they are derived from.
+    pub fn registers(&mut self) -> (&mut RegisterTracker, &Inventory) {
+        (&mut self.registers, &self.inventory)
     }
 
     /// An engine for manifests. They bind `cluster-admin` or `edit` without bringing them along, so the

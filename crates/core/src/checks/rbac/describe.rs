@@ -121,7 +121,7 @@ fn describe_risk(inventory: &Inventory, row: &RiskRow, rights: Rights, hit: &Hit
 }
 
 /// `can read every Secret in namespace prod`.
-fn describe_ability(row: &RiskRow, rights: Rights, namespace: Option<&str>) -> String {
+pub(super) fn describe_ability(row: &RiskRow, rights: Rights, namespace: Option<&str>) -> String {
     let all = rights.contains(EVERYTHING);
     let mut text = match (row.risk, namespace) {
         (Risk::ClusterAdmin, None) if all => "can do everything in the cluster",

@@ -15,6 +15,7 @@ mod named_targets;
 mod prefilter;
 mod risk_table;
 mod risks;
+mod role_rights;
 mod strength;
 mod subject_limits;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod tests;
 
 use std::ops::ControlFlow;
 
+pub use self::role_rights::{rights_of_role, role_risks};
 use self::{
     contextual_risks::visit_contextual_risks,
     describe::{LISTED, bounded, finding},

@@ -212,7 +212,11 @@ impl PeriodFold {
             Data::Object(EntryType::Guard, data) => {
                 self.guards.change(index, *at, subject, data, self.window);
             }
-            Data::ControlChanged(_) | Data::Object(..) | Data::Stored(..) | Data::Other(..) => {}
+            Data::ControlChanged(_)
+            | Data::Object(..)
+            | Data::Register(_)
+            | Data::Stored(..)
+            | Data::Other(..) => {}
         }
     }
 
