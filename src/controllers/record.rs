@@ -6,6 +6,7 @@
 
 mod batch;
 mod inventory;
+mod registers;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::{core::DeserializeGuard, runtime::reflector::ObjectRef};
 use tokio::sync::mpsc;
 
+use self::registers::{RegisterRecords, SentRegister};
 use super::{
     governed_objects::GovernedObjects,
     listening::Moment,
@@ -100,6 +102,8 @@ pub struct RecordStage {
     lists: BTreeMap<ResourceType, ListOrigin>,
     /// When it was last looked whether an inventory is due.
     inventory_looked: Option<Instant>,
+    /// How the record of the registers stands.
+    registers: RegisterRecords,
     /// Where recorded verdicts are published with their findings.
     findings: Arc<FindingsBoard>,
     /// Whether every control was published there since the log was opened.
@@ -149,6 +153,8 @@ struct InFlight {
     gaps: Vec<GapData>,
     /// The version of the namespaces that went with it. None when none did.
     namespaces: Option<u64>,
+    /// What of registers went with it.
+    registers: Vec<SentRegister>,
 }
 
 /// A verdict of a batch.
@@ -202,6 +208,7 @@ impl RecordStage {
             unconfirmed: Vec::new(),
             namespaces: None,
             lists: BTreeMap::new(),
+            registers: RegisterRecords::default(),
             inventory_looked: None,
             begun: None,
             users: None,
@@ -472,6 +479,7 @@ impl RecordStage {
         }
         self.waiting = self.controls.keys().cloned().collect();
         self.namespaces = None;
+        self.registers.compare_again();
         self.begun = None;
         (self.gathered, self.gathering_since) = (false, None);
     }
@@ -497,7 +505,9 @@ impl RecordStage {
 
     /// Takes in what came of the batch that was under way: what the log holds is published.
     pub fn settle(&mut self, engine: &mut Engine, result: BatchResult) {
-        let Some(InFlight { answer: _, sent, mut gaps, namespaces }) = self.in_flight.take() else {
+        let Some(InFlight { answer: _, sent, mut gaps, namespaces, registers }) =
+            self.in_flight.take()
+        else {
             return;
         };
         match result {
@@ -508,6 +518,7 @@ impl RecordStage {
             }
             Err(error) => {
                 tracing::debug!(%error, "a batch is not recorded yet");
+                self.registers.not_confirmed(registers);
                 gaps.append(&mut self.gaps);
                 self.gaps = gaps;
                 for sent in sent {
@@ -634,7 +645,8 @@ impl RecordStage {
         let due = self.controls.values().filter_map(|record| record.heartbeat_due);
         // One that is due already waits for a word of an input, which wakes the task.
         let heartbeat = due.filter(|due| *due > now.instant).min();
-        gathered.into_iter().chain(windows.min()).chain(heartbeat).min()
+        let registers = self.registers.next();
+        gathered.into_iter().chain(windows.min()).chain(heartbeat).chain(registers).min()
     }
 
     /// The newest entry that says how a control stands. None when there is none, or no log.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use comptroller_vocabulary::closed_enum;
 
 pub use self::{
-    digests::{MEMBER_GROUPS, RegisterDigests, RegisterFault},
+    digests::{DraftedDigests, MEMBER_GROUPS, RegisterDigests, RegisterFault},
     items::{Fields, ItemError, MAX_KEY, RegisterItem},
 };
 use crate::{entry::EntrySubject, inventory::Reading};
@@ -40,8 +40,8 @@ pub struct RegisterData {
     /// Why the entry was written.
     pub cause: RegisterCause,
     /// Of [`RegisterCause::Start`], the items of this part of the first list; of
-    /// [`RegisterCause::Day`], all items, where they are few enough. Since when they were there is not
-    /// known from this.
+    /// [`RegisterCause::Reading`], those of kinds that were not read before; of [`RegisterCause::Day`],
+    /// all items, where they are few enough. Since when they were there is not known from this.
     #[serde(default, with = "items::list", skip_serializing_if = "Vec::is_empty")]
     pub list: Vec<RegisterItem>,
     /// Items that came.
@@ -83,7 +83,8 @@ closed_enum! {
         Change = "Change",
         /// The register on the first look of a day, after a day in which it changed.
         Day = "Day",
-        /// Whether all of what it is derived from can be read is another than before.
+        /// Whether all of what it is derived from can be read is another than before, and what a kind
+        /// brings along that is read from now on.
         Reading = "Reading",
     }
 }

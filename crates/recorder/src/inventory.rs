@@ -161,7 +161,7 @@ fn encode_kind(
     })
 }
 
-fn reading(availability: Availability) -> (Reading, String) {
+pub(crate) fn reading(availability: Availability) -> (Reading, String) {
     match availability {
         Availability::Pending => (Reading::Pending, String::new()),
         Availability::Complete => (Reading::Complete, String::new()),

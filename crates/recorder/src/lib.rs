@@ -26,6 +26,7 @@ mod observer;
 mod opening;
 mod outage;
 mod recorded;
+mod registers;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,7 @@ pub use self::{
     observer::Observer,
     opening::EvidenceConfig,
     recorded::{ObjectKey, ObjectRecord, Recorded},
+    registers::{ListObservation, RegisterNeeds, RegisterObservation},
     task::Recorder,
 };
 use comptroller_core::api::EvidenceRef;

@@ -364,7 +364,8 @@ impl Recorder {
         }
         let inventory = self.encode_inventory(&mut batch).await;
         let now = self.entry_time();
-        let drafted = self.read(|current| batch.draft(current, &self.memory, now));
+        let drafted =
+            self.read(|current| batch.draft(current, &self.memory, &self.config.instance, now));
         let Drafted { mut entries, mut stored, learned } = drafted;
         if let Stage::Open(open) = &self.stage {
             let cluster = opening::cluster(open.writer.origin());

@@ -53,12 +53,14 @@ impl RecordStage {
             return;
         }
         let (mut batch, sent) = self.next_batch(engine, now, heard);
+        let (observed, registers) = self.registers(engine, now);
+        batch.registers = observed;
         if !batch.is_empty() {
             batch.people = self.users.get_or_insert_with(|| users(engine)).clone();
             let gaps = batch.gaps.clone();
             let namespaces = batch.namespaces.is_some().then(|| engine.namespaces_version());
             let answer = self.evidence.submit(batch);
-            self.in_flight = Some(InFlight { answer, sent, gaps, namespaces });
+            self.in_flight = Some(InFlight { answer, sent, gaps, namespaces, registers });
         }
     }
 

@@ -50,8 +50,13 @@ impl Engine {
 
     /// The list is complete and takes effect; `programs` judged its objects.
     pub fn commit(&mut self, kind: KindId, programs: Vec<ProgramId>, now: Timestamp) {
+        let known = self.inventory.kind_state(kind).map(|state| &state.availability);
+        let was_complete = known == Some(&Availability::Complete);
         let changes = self.inventory.commit(kind, programs);
-        self.mark(&changes, now);
+        for change in &changes {
+            self.registers.note(&self.inventory, change, was_complete.then_some(now));
+        }
+        self.mark_controls(&changes, now);
     }
 
     /// An object appeared or changed. False if its facts are the same as before.
@@ -89,7 +94,7 @@ impl Engine {
     /// Marks the items that the changes can affect, in every control and register.
     fn mark(&mut self, changes: &[Change], now: Timestamp) {
         for change in changes {
-            self.registers.note(&self.inventory, change, now);
+            self.registers.note(&self.inventory, change, Some(now));
         }
         self.mark_controls(changes, now);
     }

@@ -35,8 +35,7 @@ fn items(_: &Inventory, object: &Object) -> Vec<DerivedItem> {
             .listeners
             .iter()
             .map(|listener| {
-                let mut item =
-                    DerivedItem::new(format!("{}/{}", qualified(object), listener.name));
+                let mut item = DerivedItem::new(format!("{}/{}", qualified(object), listener.name));
                 item.set("namespace", object.namespace.as_str());
                 item.set("name", object.name.as_str());
                 item.set("listener", listener.name.as_str());
@@ -53,7 +52,8 @@ fn items(_: &Inventory, object: &Object) -> Vec<DerivedItem> {
             let parents = facts.parents.iter();
             item.texts(
                 "parents",
-                parents.map(|parent| format!("{}/{}/{}", parent.kind, parent.namespace, parent.name)),
+                parents
+                    .map(|parent| format!("{}/{}/{}", parent.kind, parent.namespace, parent.name)),
             );
             vec![item]
         }

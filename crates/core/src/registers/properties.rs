@@ -160,7 +160,9 @@ impl World {
     fn record(&mut self, objects: usize, fails: bool) {
         for register in REGISTERS {
             let (tracker, inventory) = self.engine.registers();
-            let Some((changes, taken)) = tracker.take(inventory, register, objects) else { continue };
+            let Some((changes, taken)) = tracker.take(inventory, register, objects) else {
+                continue;
+            };
             if fails {
                 tracker.give_back(register.name, taken, false);
             } else {

@@ -103,6 +103,16 @@ impl RegisterTracker {
         }
     }
 
+    /// Whether anything is followed.
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Whether everything of a register is being compared with the log.
+    pub fn is_comparing(&self, register: &str) -> bool {
+        self.registers.get(register).is_some_and(|tracked| tracked.sweep.is_some())
+    }
+
     /// Whether everything of a register is to be compared again, since something was given up.
     pub fn is_incomplete(&self, register: &str) -> bool {
         self.registers.get(register).is_some_and(|tracked| tracked.is_incomplete)
@@ -111,13 +121,13 @@ impl RegisterTracker {
     /// Whether something of a register is to be recorded.
     pub fn has_work(&self, register: &str) -> bool {
         let tracked = self.registers.get(register);
-        tracked.is_some_and(|it| {
-            !it.stale.is_empty() || !it.passed.is_empty() || it.sweep.is_some()
-        })
+        tracked
+            .is_some_and(|it| !it.stale.is_empty() || !it.passed.is_empty() || it.sweep.is_some())
     }
 
-    /// Takes in a change of one object, after the inventory did.
-    pub(crate) fn note(&mut self, inventory: &Inventory, change: &Change, now: Timestamp) {
+    /// Takes in a change of one object, after the inventory did, and when it was seen. None: it may have
+    /// happened before, since its kind was not known until now, and is found by comparison.
+    pub(crate) fn note(&mut self, inventory: &Inventory, change: &Change, seen: Option<Timestamp>) {
         let (true, Change::Object { slot, before }) = (self.is_on, change) else { return };
         let before = before.as_ref();
         let after = inventory.get(*slot).filter(|after| {
@@ -126,7 +136,7 @@ impl RegisterTracker {
         });
         for register in REGISTERS {
             let Some(tracked) = self.registers.get_mut(register.name) else { continue };
-            tracked.note(register, inventory, (*slot, before, after), now);
+            tracked.note(register, inventory, (*slot, before, after), seen);
         }
         let waiting = self.registers.values().map(|tracked| tracked.passed.len());
         if waiting.sum::<usize>() > MAX_PASSED {
@@ -199,16 +209,16 @@ impl Tracked {
         register: &Register,
         inventory: &Inventory,
         (slot, before, after): (Slot, Option<&Object>, Option<&Object>),
-        now: Timestamp,
+        seen: Option<Timestamp>,
     ) {
         for object in [before, after].into_iter().flatten() {
             for concerned in (register.concerned)(inventory, object) {
-                self.stale.entry(concerned).or_insert(Some(now));
+                self.stale.entry(concerned).or_insert(seen);
             }
         }
         let source = before.or(after).and_then(|object| register.source(inventory, object));
         let Some(source) = source else { return };
-        if let Some(before) = before {
+        if let (Some(before), Some(now)) = (before, seen) {
             let stale = self.stale.remove(&slot);
             // What is found by comparison was in the log, or is found to be gone.
             let came = stale.flatten();
@@ -224,8 +234,10 @@ impl Tracked {
                 }
             }
         }
-        if after.is_some() {
-            self.stale.insert(slot, Some(now));
+        if after.is_none() {
+            self.stale.remove(&slot);
+        } else {
+            self.stale.insert(slot, seen);
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::register_state::RegisterState;
+use super::register_state::{RegisterStage, RegisterState};
 use crate::{
     data::GapData,
     entry::{Data, Entry, EntryType},
@@ -234,8 +234,8 @@ impl RegisterHistory {
 
     fn apply(&mut self, index: u64, at: Timestamp, data: &RegisterData) {
         let last_at = self.state.at;
-        let begins = data.cause == RegisterCause::Start
-            && self.state.stage != super::register_state::RegisterStage::Listing;
+        let begins =
+            data.cause == RegisterCause::Start && self.state.stage != RegisterStage::Listing;
         if let Err(fault) = self.state.apply(index, at, data) {
             self.faults.push((index, fault));
         }
@@ -249,7 +249,7 @@ impl RegisterHistory {
             between: data.between,
             in_first_list,
         };
-        if data.cause == RegisterCause::Start {
+        if matches!(data.cause, RegisterCause::Start | RegisterCause::Reading) {
             for item in &data.list {
                 self.listed(item, sighting(item, true));
             }
@@ -327,7 +327,9 @@ impl RegisterHistory {
 
     /// An item of a first list: known from before where the register was followed before.
     fn listed(&mut self, item: &RegisterItem, mut seen: Sighting) {
-        self.listing.insert(item.key.clone());
+        if self.state.stage != RegisterStage::Begun || self.followed_until.is_some() {
+            self.listing.insert(item.key.clone());
+        }
         if let Some(from) = self.followed_until {
             seen.in_first_list = false;
             seen.between = Some(Between { from, to: seen.at });

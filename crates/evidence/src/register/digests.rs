@@ -73,6 +73,32 @@ impl Default for RegisterDigests {
 }
 
 impl Group {
+    /// Takes in what an entry says of one key; how many items there are more after it. What makes no
+    /// sense changes nothing.
+    fn apply(&mut self, key: &str, moved: &Moved<'_>) -> Result<i64, RegisterFault> {
+        let is_there = self.items.contains_key(key);
+        match i64::from(is_there) + moved.steps {
+            0 if is_there => {
+                self.items.remove(key);
+                Ok(-1)
+            }
+            0 if moved.came => Ok(0),
+            0 => Err(RegisterFault::ChangedAbsent(key.to_owned())),
+            1 => {
+                // Something moved it, and what leaves it there is an item.
+                let Some(item) = moved.last else { return Ok(0) };
+                let digest = item.digest()?;
+                match self.items.get_mut(key) {
+                    Some(known) => *known = digest,
+                    None => drop(self.items.insert(key.into(), digest)),
+                }
+                Ok(i64::from(!is_there))
+            }
+            more if more > 1 => Err(RegisterFault::AddedTwice(key.to_owned())),
+            _ => Err(RegisterFault::RemovedTwice(key.to_owned())),
+        }
+    }
+
     fn refresh(&mut self) {
         let mut hasher = Sha256::new();
         self.items.values().for_each(|digest| hasher.update(digest));
@@ -104,9 +130,7 @@ impl RegisterDigests {
     /// items in the order of their keys ([`RegisterItem::digest`]), as `sha256:` and 64 hexadecimal
     /// digits.
     pub fn digest(&self) -> String {
-        let mut hasher = Sha256::new();
-        self.groups.iter().for_each(|group| hasher.update(group.digest));
-        format!("sha256:{}", hex(&hasher.finalize()))
+        digest_of(self.groups.iter())
     }
 
     /// Takes in what an entry says, and compares its total and digest. After an error this is what the
@@ -116,7 +140,7 @@ impl RegisterDigests {
         let listed = match data.cause {
             RegisterCause::Day if !data.list.is_empty() => self.check_list(&data.list),
             // The other items of a first list are those that the parts before it had.
-            RegisterCause::Start => self.move_items(&data.list, &[], &[]),
+            RegisterCause::Start | RegisterCause::Reading => self.move_items(&data.list, &[], &[]),
             _ => Ok(()),
         };
         let moved = self.move_items(&data.added, &data.removed, &data.changed);
@@ -137,61 +161,31 @@ impl RegisterDigests {
         removed: &[RegisterItem],
         changed: &[RegisterItem],
     ) -> Result<(), RegisterFault> {
-        let mut moved: BTreeMap<&str, Moved<'_>> = BTreeMap::new();
-        for item in added {
-            let moved = moved.entry(&item.key).or_default();
-            moved.steps += 1;
-            moved.came = true;
-            moved.last = Some(item);
-        }
-        for item in removed {
-            moved.entry(&item.key).or_default().steps -= 1;
-        }
-        for item in changed {
-            moved.entry(&item.key).or_default().last = Some(item);
-        }
         let mut touched = BTreeSet::new();
         let mut result = Ok(());
-        for (key, moved) in moved {
-            match self.move_one(key, &moved) {
-                Ok(group) => drop(touched.insert(group)),
+        for (key, moved) in moves(added, removed, changed) {
+            let number = group_of(key);
+            // A byte is the number of a group: there are as many.
+            let Some(group) = self.groups.get_mut(number) else { continue };
+            match group.apply(key, &moved) {
+                Ok(grown) => {
+                    self.count = self.count.saturating_add_signed(grown);
+                    touched.insert(number);
+                }
                 Err(fault) => result = result.and(Err(fault)),
             }
         }
-        for group in touched {
-            if let Some(group) = self.groups.get_mut(group) {
+        for number in touched {
+            if let Some(group) = self.groups.get_mut(number) {
                 group.refresh();
             }
         }
         result
     }
 
-    fn move_one(&mut self, key: &str, moved: &Moved<'_>) -> Result<usize, RegisterFault> {
-        let number = group_of(key);
-        // A byte is the number of a group: there are as many.
-        let Some(group) = self.groups.get_mut(number) else { return Ok(number) };
-        let is_there = group.items.contains_key(key);
-        match i64::from(is_there) + moved.steps {
-            0 if is_there => {
-                group.items.remove(key);
-                self.count -= 1;
-            }
-            0 if moved.came => {}
-            0 => return Err(RegisterFault::ChangedAbsent(key.to_owned())),
-            1 => {
-                // Something moved it, and what leaves it there is an item.
-                let Some(item) = moved.last else { return Ok(number) };
-                let digest = item.digest()?;
-                match group.items.get_mut(key) {
-                    Some(known) => *known = digest,
-                    None => drop(group.items.insert(key.into(), digest)),
-                }
-                self.count += u64::from(!is_there);
-            }
-            more if more > 1 => return Err(RegisterFault::AddedTwice(key.to_owned())),
-            _ => return Err(RegisterFault::RemovedTwice(key.to_owned())),
-        }
-        Ok(number)
+    /// The register with changes on top of it that are not made yet.
+    pub fn draft(&self) -> DraftedDigests<'_> {
+        DraftedDigests { base: self, groups: BTreeMap::new(), count: self.count }
     }
 
     /// Whether a list is of exactly what is here.
@@ -201,6 +195,93 @@ impl RegisterDigests {
         let (expected, found) = (self.digest(), other.digest());
         if expected == found { Ok(()) } else { Err(RegisterFault::OtherList { expected, found }) }
     }
+}
+
+/// A register with changes on top of it, as entries will make them that are not written yet: only the
+/// groups that they touch are copied.
+#[derive(Debug)]
+pub struct DraftedDigests<'a> {
+    base: &'a RegisterDigests,
+    groups: BTreeMap<usize, Group>,
+    count: u64,
+}
+
+impl DraftedDigests<'_> {
+    /// How many items there are.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The digest of an item; None if it is not in the register.
+    pub fn get(&self, key: &str) -> Option<&[u8; 32]> {
+        match self.groups.get(&group_of(key)) {
+            Some(group) => group.items.get(key),
+            None => self.base.get(key),
+        }
+    }
+
+    /// As [`RegisterDigests::move_items`] does.
+    pub fn move_items(
+        &mut self,
+        added: &[RegisterItem],
+        removed: &[RegisterItem],
+        changed: &[RegisterItem],
+    ) -> Result<(), RegisterFault> {
+        let mut touched = BTreeSet::new();
+        let mut result = Ok(());
+        for (key, moved) in moves(added, removed, changed) {
+            let number = group_of(key);
+            let Some(base) = self.base.groups.get(number) else { continue };
+            let group = self.groups.entry(number).or_insert_with(|| base.clone());
+            match group.apply(key, &moved) {
+                Ok(grown) => {
+                    self.count = self.count.saturating_add_signed(grown);
+                    touched.insert(number);
+                }
+                Err(fault) => result = result.and(Err(fault)),
+            }
+        }
+        for number in touched {
+            if let Some(group) = self.groups.get_mut(&number) {
+                group.refresh();
+            }
+        }
+        result
+    }
+
+    /// As [`RegisterDigests::digest`] has it.
+    pub fn digest(&self) -> String {
+        let groups = self.base.groups.iter().enumerate();
+        digest_of(groups.map(|(number, group)| self.groups.get(&number).unwrap_or(group)))
+    }
+}
+
+fn digest_of<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
+    let mut hasher = Sha256::new();
+    groups.for_each(|group| hasher.update(group.digest));
+    format!("sha256:{}", hex(&hasher.finalize()))
+}
+
+/// What an entry says, key by key.
+fn moves<'a>(
+    added: &'a [RegisterItem],
+    removed: &'a [RegisterItem],
+    changed: &'a [RegisterItem],
+) -> BTreeMap<&'a str, Moved<'a>> {
+    let mut moves: BTreeMap<&str, Moved<'_>> = BTreeMap::new();
+    for item in added {
+        let moved = moves.entry(&item.key).or_default();
+        moved.steps += 1;
+        moved.came = true;
+        moved.last = Some(item);
+    }
+    for item in removed {
+        moves.entry(&item.key).or_default().steps -= 1;
+    }
+    for item in changed {
+        moves.entry(&item.key).or_default().last = Some(item);
+    }
+    moves
 }
 
 /// What an entry says of one key.

@@ -17,9 +17,9 @@ const SHOWN: usize = 3;
 /// is left to the control that knows it.
 pub fn role_risks(role: &RoleNode, namespace: Option<&str>) -> Vec<(Risk, Severity)> {
     let rights = role.reach().at(namespace.is_none());
-    let rows = ROWS.iter().filter(|row| {
-        row.applies(namespace) && row.carried(rights, None) == Some(Carried::Yes)
-    });
+    let rows = ROWS
+        .iter()
+        .filter(|row| row.applies(namespace) && row.carried(rights, None) == Some(Carried::Yes));
     let found: Vec<_> = rows.collect();
     let says_more = |risk: Option<Risk>| found.iter().any(|row| Some(row.risk) == risk);
     found
