@@ -123,7 +123,7 @@ impl Description {
         }
     }
 
-    fn detail(mut self, label: &'static str, text: impl ToString) -> Self {
+    fn detail(mut self, label: &'static str, text: &impl ToString) -> Self {
         self.details.push(Detail { label, text: text.to_string() });
         self
     }
@@ -131,7 +131,7 @@ impl Description {
     /// A detail that the entry may lack.
     fn known(self, label: &'static str, text: Option<impl ToString>) -> Self {
         match text {
-            Some(text) => self.detail(label, text),
+            Some(text) => self.detail(label, &text),
             None => self,
         }
     }
@@ -182,7 +182,7 @@ fn stored(about: &str, data: &StoredData) -> Description {
     let says = format!(
         "What this entry says of {about} lies beside the log, and is missing there or is not what was stored"
     );
-    Description::new(says).detail("stored", &data.stored).detail("bytes", data.bytes)
+    Description::new(says).detail("stored", &data.stored).detail("bytes", &data.bytes)
 }
 
 /// Data of a type that this version does not take apart: its fields as they are.

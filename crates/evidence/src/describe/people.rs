@@ -16,10 +16,10 @@ pub(super) fn attestation(control: &str, data: &AttestationData) -> Description 
     let why = Some(&data.message).filter(|message| !message.is_empty());
     let described = Description::new(says)
         .known("why", why)
-        .detail("opens", dates.opens)
-        .detail("due", dates.due)
-        .detail("missed after", dates.grace_until)
-        .detail("rule", format!("{}, frozen when it opened", dates.rule_digest));
+        .detail("opens", &dates.opens)
+        .detail("due", &dates.due)
+        .detail("missed after", &dates.grace_until)
+        .detail("rule", &format!("{}, frozen when it opened", dates.rule_digest));
     match &data.record {
         Some(one) => record(described, one),
         None => described,
@@ -42,17 +42,17 @@ fn record(described: Description, record: &AttestationRecord) -> Description {
     };
     let summary = Some(cut(&record.summary)).filter(|summary| !summary.is_empty());
     described
-        .detail("counts", counts)
+        .detail("counts", &counts)
         .detail("outcome", &record.outcome)
         .known("what was done", summary)
-        .detail("performed", record.performed_at)
-        .detail("recorded", record.recorded_at)
+        .detail("performed", &record.performed_at)
+        .detail("recorded", &record.recorded_at)
         .known("first seen", record.seen_at)
         .known("recorded by", record.recorded_by.as_ref())
         .known("on behalf", behalf)
-        .detail("author", bound)
+        .detail("author", &bound)
         .known("version", record.version.as_ref())
-        .detail("participants", record.participants)
+        .detail("participants", &record.participants)
         .detail("spec", &record.spec_digest)
         .list("artifacts", &record.artifacts, |artifact| {
             format!("{} ({})", cut(&artifact.uri), artifact.digest)

@@ -79,7 +79,7 @@ pub(super) fn gap(about: &str, data: &GapData) -> Description {
         GapCause::Suspended => "the control was suspended",
         GapCause::NotObserved => "no entry was written when one was due",
     });
-    Description::new(says).detail("cause", cause)
+    Description::new(says).detail("cause", &cause)
 }
 
 pub(super) fn inventory(data: &InventoryData) -> Description {
@@ -99,7 +99,7 @@ pub(super) fn inventory(data: &InventoryData) -> Description {
         .known("Kubernetes", data.kubernetes.as_ref())
         .detail(
             "types",
-            format!("what the cluster served is in {} beside the log", data.catalog.digest),
+            &format!("what the cluster served is in {} beside the log", data.catalog.digest),
         )
         .list("kinds that were not known whole", &not_whole, |kind| kind_row(kind))
         .list("kinds that were listed whole", &whole, |kind| kind_row(kind))
@@ -138,6 +138,7 @@ pub(super) fn read(reading: Reading) -> &'static str {
         Reading::Untaken => "an object of it could not be read",
         Reading::Stale => "changes had stopped arriving",
         Reading::Pending => "the first list was under way",
+        Reading::NotRead => "nothing asked for it, so it was not read",
     }
 }
 

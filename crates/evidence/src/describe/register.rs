@@ -46,7 +46,7 @@ pub(super) fn register(name: &str, at: Timestamp, data: &RegisterData) -> Descri
     let lists = data.lists.is_empty().then_some("as the entry of the register before it says");
     Description::new(says)
         .known("happened", between)
-        .detail("digest", format!("{}, of all items after this entry", data.digest))
+        .detail("digest", &format!("{}, of all items after this entry", data.digest))
         .known("collector", data.collector.as_ref())
         .known("lists", lists)
         .list("items that came", &data.added, |item| row(item, at))

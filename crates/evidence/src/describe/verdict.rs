@@ -12,9 +12,9 @@ pub(super) fn verdict(control: &str, data: &VerdictData) -> Description {
     );
     let counts = [data.population, data.failing, data.excepted, data.unknown];
     let described = Description::new(says)
-        .detail("generation", data.generation)
-        .detail("judged", judged(counts))
-        .detail("findings", digest_of(&data.findings));
+        .detail("generation", &data.generation)
+        .detail("judged", &judged(counts))
+        .detail("findings", &digest_of(&data.findings));
     population(described, data.population_digest.as_ref(), data.population_list.as_ref())
         .list("new findings", &data.added, finding)
         .list("findings that are gone", &data.removed, finding)
@@ -26,9 +26,9 @@ pub(super) fn heartbeat(control: &str, at: Timestamp, data: &Heartbeat) -> Descr
     let says = format!("Control {control} is still {} at {at}", data.state);
     let counts = [data.population, data.failing, data.excepted, data.unknown];
     let described = Description::new(says)
-        .detail("generation", data.generation)
-        .detail("judged", judged(counts))
-        .detail("findings", digest_of(&data.findings));
+        .detail("generation", &data.generation)
+        .detail("judged", &judged(counts))
+        .detail("findings", &digest_of(&data.findings));
     population(described, data.population_digest.as_ref(), data.population_list.as_ref())
         .list("items that came", &data.entered, change)
         .list("items that left", &data.left, change)

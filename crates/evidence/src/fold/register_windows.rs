@@ -155,6 +155,11 @@ impl RegisterWindows {
         self.last_at.map_or(self.last, |last_at| last_at.min(self.last))
     }
 
+    /// What vouches for the registers.
+    pub fn bases(&self) -> &RegisterBases {
+        &self.bases
+    }
+
     /// The names of the registers that the log has.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.registers.iter().map(|(name, _)| name)
