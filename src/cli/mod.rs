@@ -13,6 +13,7 @@ mod man;
 mod output;
 pub mod pack;
 pub(crate) mod people;
+mod register;
 pub(crate) mod report;
 pub(crate) mod run;
 pub mod scan;
@@ -52,6 +53,8 @@ enum CliCommand {
     Attest(attest::AttestArgs),
     /// Write the Type I or Type II report for an audit period.
     Report(report::ReportCommand),
+    /// Print a register, such as that of all grants: now, at a time, or over a window.
+    Register(register::RegisterArgs),
     /// Show the controls, their history and the audit periods in a browser.
     Ui(ui::UiArgs),
     /// Read an evidence log: verify it, prove an entry, export it, draw samples.
@@ -82,6 +85,7 @@ pub fn main(cli: Cli) -> ExitCode {
         CliCommand::Gap(args) => gap::run(&args),
         CliCommand::Attest(args) => attest::run(&args),
         CliCommand::Report(args) => report::run(&args),
+        CliCommand::Register(args) => register::run(&args),
         CliCommand::Ui(args) => ui::run(&args),
         CliCommand::Evidence(args) => evidence::run(&args),
         CliCommand::Usage(args) => usage::run(&args),

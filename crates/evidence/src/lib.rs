@@ -24,6 +24,7 @@
 pub mod cli;
 
 pub mod data;
+pub mod describe;
 pub mod entry;
 pub mod export;
 pub mod fold;
@@ -37,6 +38,7 @@ pub mod population;
 pub mod privacy;
 pub mod pseudonym;
 pub mod register;
+pub mod register_sample;
 pub mod replay;
 pub mod sample;
 pub mod sample_table;

@@ -83,8 +83,7 @@ closed_enum! {
         Change = "Change",
         /// The register on the first look of a day, after a day in which it changed.
         Day = "Day",
-        /// Whether all of what it is derived from can be read is another than before, and what a kind
-        /// brings along that is read from now on.
+        /// What it is derived from can be read or not, other than before; what is read anew is listed.
         Reading = "Reading",
     }
 }

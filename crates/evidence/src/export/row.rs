@@ -103,11 +103,6 @@ impl ExportRow {
             _ => None,
         })
     }
-
-    /// How much text it is.
-    pub fn bytes(&self) -> usize {
-        self.data.len() + self.leaf.len()
-    }
 }
 
 fn summary(data: &Data) -> (Option<String>, Option<String>, Option<ItemCounts>) {

@@ -10,6 +10,7 @@ mod objects;
 #[cfg(test)]
 mod properties;
 mod register_state;
+pub mod register_windows;
 pub mod registers;
 #[cfg(test)]
 mod tests;

@@ -251,6 +251,10 @@ impl RegisterHistory {
         };
         if matches!(data.cause, RegisterCause::Start | RegisterCause::Reading) {
             for item in &data.list {
+                // What is there before and in no part of a first list went meanwhile.
+                if data.cause == RegisterCause::Start {
+                    self.listing.insert(item.key.clone());
+                }
                 self.listed(item, sighting(item, true));
             }
         }
@@ -327,9 +331,6 @@ impl RegisterHistory {
 
     /// An item of a first list: known from before where the register was followed before.
     fn listed(&mut self, item: &RegisterItem, mut seen: Sighting) {
-        if self.state.stage != RegisterStage::Begun || self.followed_until.is_some() {
-            self.listing.insert(item.key.clone());
-        }
         if let Some(from) = self.followed_until {
             seen.in_first_list = false;
             seen.between = Some(Between { from, to: seen.at });

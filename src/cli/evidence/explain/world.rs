@@ -263,7 +263,7 @@ fn fill(
     let reason = kind.reason.clone();
     let availability = match kind.reading {
         Reading::Complete => return Ok(()),
-        Reading::Pending => Availability::Pending,
+        Reading::Pending | Reading::NotRead => Availability::Pending,
         Reading::NotServed => Availability::NotServed,
         Reading::Forbidden => Availability::Forbidden(reason),
         Reading::Untaken => Availability::Untaken { object: String::new(), error: reason },

@@ -22,6 +22,7 @@ mod occurrences;
 mod pattern;
 mod periods;
 mod population;
+mod registers;
 mod responses;
 mod spec;
 mod suspensions;
@@ -52,6 +53,7 @@ use self::{
     judged::Uids,
     log::LogFold,
     periods::PeriodsFold,
+    registers::RegistersFold,
     responses::ResponsesFold,
     timeline::Gaps,
     window::Window,
@@ -95,6 +97,7 @@ pub struct PeriodFold {
     lists: Vec<ListReport>,
     systems: BTreeMap<String, ReportedSystem>,
     periods: PeriodsFold,
+    registers: RegistersFold,
     uids: Uids,
     gaps: Vec<RecordedGap>,
     stopped: Option<(Timestamp, u64)>,
@@ -110,8 +113,9 @@ impl PeriodFold {
     /// A report over a span of time, with the criteria of these categories; those of Security are
     /// in every report.
     pub fn new(span: Span, categories: &[Category]) -> Self {
+        let window = Window::new(span);
         Self {
-            window: Window::new(span),
+            window,
             categories: categories.to_vec(),
             minimum_observation: DEFAULT_MINIMUM_OBSERVATION,
             deviation_rule: DEVIATION_RULE,
@@ -123,6 +127,7 @@ impl PeriodFold {
             lists: Vec::new(),
             systems: BTreeMap::new(),
             periods: PeriodsFold::default(),
+            registers: RegistersFold::new(window),
             uids: Uids::default(),
             gaps: Vec::new(),
             stopped: None,
@@ -143,6 +148,14 @@ impl PeriodFold {
     #[must_use]
     pub fn with_deviation_rule(mut self, rule: DeviationRule) -> Self {
         self.deviation_rule = rule;
+        self
+    }
+
+    /// The same with every item of the registers, which takes as much memory as they have items. Its digest
+    /// is the same: that covers what vouches for the items.
+    #[must_use]
+    pub fn with_register_items(mut self) -> Self {
+        self.registers = RegistersFold::item_by_item(self.window);
         self
     }
 
@@ -169,6 +182,7 @@ impl PeriodFold {
         if self.closes_at.is_some_and(|closed| *at >= closed) {
             return;
         }
+        self.registers.apply(index, entry);
         if self.window.is_over(*at) {
             self.after_the_end(index, entry);
             return;
@@ -379,6 +393,7 @@ impl PeriodFold {
             exceptions,
             gaps: gaps::merged(&recorded, own, &controls, window),
             identity: self.guards.report(window),
+            registers: self.registers.report(window),
             period_changes: self.periods.report(&period.name, window),
             period,
             provenance,
