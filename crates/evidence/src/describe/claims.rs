@@ -108,6 +108,13 @@ pub(super) fn of(type_: EntryType) -> Claims {
                 "what came and went again while nobody looked: see the gaps",
             ],
         ),
+        EntryType::Usage => (
+            &["that the API server's audit events of this time, as far as they arrived, said so"],
+            &[
+                "what the cluster holds: it says only who did what",
+                "that what is not named was not used, wherever the stream has a gap or facts had no room",
+            ],
+        ),
     };
     Claims { proves, does_not_prove }
 }

@@ -8,6 +8,7 @@ mod reading;
 mod register;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod verdict;
 
 use jiff::Timestamp;
@@ -101,6 +102,7 @@ pub fn describe(entry: &Entry, provenance: &Provenance) -> Description {
         Data::Gap(data) => reading::gap(&about, data),
         Data::Inventory(data) => reading::inventory(data),
         Data::Register(data) => register::register(name, entry.at, data),
+        Data::Usage(data) => usage::usage(data),
         Data::Stored(_, data) => stored(&about, data),
         Data::Other(type_, data) => other(&about, *type_, data),
     };

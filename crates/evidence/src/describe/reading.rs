@@ -77,6 +77,7 @@ pub(super) fn gap(about: &str, data: &GapData) -> Description {
         GapCause::ClockDiffers => "the operator's clock and the API server's differed",
         GapCause::NoControl => "there was no control of the name",
         GapCause::Suspended => "the control was suspended",
+        GapCause::AuditStreamInterrupted => "audit events of the API server did not arrive",
         GapCause::NotObserved => "no entry was written when one was due",
     });
     Description::new(says).detail("cause", &cause)
@@ -202,6 +203,7 @@ pub fn rests_on_an_inventory(data: &Data) -> bool {
         | Data::Gap(_)
         | Data::Inventory(_)
         | Data::Register(_)
+        | Data::Usage(_)
         | Data::Object(..)
         | Data::Stored(..)
         | Data::Other(..) => false,

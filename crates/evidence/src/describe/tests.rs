@@ -96,6 +96,7 @@ fn example(type_: EntryType) -> (EntrySubject, Value) {
         ),
         EntryType::Inventory => (EntrySubject::new("Cluster", "6f1c"), inventory()),
         EntryType::Register => (register_subject("grants"), register()),
+        EntryType::Usage => (EntrySubject::new("AuditStream", "6f1c"), usage()),
         EntryType::Campaign
         | EntryType::Decision
         | EntryType::Revocation
@@ -117,6 +118,21 @@ fn register() -> Value {
              "listedAt": AT, "count": 40, "counted": 41},
             {"resource": "roles.rbac.authorization.k8s.io", "reading": "Forbidden", "count": 0},
         ],
+    })
+}
+
+fn usage() -> Value {
+    let secrets = json!({"user": "person:1f0c", "verb": "list", "resource": "secrets", "namespace": "shop", "day": "2026-11-20"});
+    json!({
+        "from": AT, "to": "2026-11-20T09:29:03Z", "part": 1, "parts": 2, "digest": "sha256:0d",
+        "events": {"taken": 9, "duplicates": 1, "refused": 2, "other": 3, "unclear": 0, "overflow": 4},
+        "lastUses": [secrets],
+        "changes": [{"user": "system:serviceaccount:ci:deployer", "impersonator": "person:77", "verb": "delete",
+            "group": "rbac.authorization.k8s.io", "resource": "rolebindings", "namespace": "shop", "name": "hotfix",
+            "first": AT, "last": AT, "count": 1}],
+        "breakGlass": [{"user": "person:1f0c", "byRule": "group:break-glass", "day": "2026-11-20", "first": AT, "last": AT, "count": 3}],
+        "warnings": [{"user": "person:1f0c", "policy": "no-latest", "binding": "warn", "day": "2026-11-20", "count": 2}],
+        "accesses": [{"user": "person:1f0c", "kind": "SecretRead", "namespace": "", "day": "2026-11-20", "count": 5}],
     })
 }
 

@@ -268,20 +268,20 @@ fn moves<'a>(
     removed: &'a [RegisterItem],
     changed: &'a [RegisterItem],
 ) -> BTreeMap<&'a str, Moved<'a>> {
-    let mut moves: BTreeMap<&str, Moved<'_>> = BTreeMap::new();
+    let mut keys: BTreeMap<&str, Moved<'_>> = BTreeMap::new();
     for item in added {
-        let moved = moves.entry(&item.key).or_default();
+        let moved = keys.entry(&item.key).or_default();
         moved.steps += 1;
         moved.came = true;
         moved.last = Some(item);
     }
     for item in removed {
-        moves.entry(&item.key).or_default().steps -= 1;
+        keys.entry(&item.key).or_default().steps -= 1;
     }
     for item in changed {
-        moves.entry(&item.key).or_default().last = Some(item);
+        keys.entry(&item.key).or_default().last = Some(item);
     }
-    moves
+    keys
 }
 
 /// What an entry says of one key.
