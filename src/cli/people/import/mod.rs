@@ -4,6 +4,7 @@ mod apply;
 mod columns;
 mod decode;
 mod issue;
+mod managers;
 mod names;
 mod output;
 mod plan;
@@ -160,7 +161,7 @@ pub fn run(args: &ImportArgs) -> Result<u8, Box<dyn std::error::Error>> {
     let mut issues = Issues::default();
     let mut export = read(args, &mut issues)?;
     if args.output.is_some() {
-        rows::resolve(&mut export, &[], &mut issues);
+        managers::resolve(&mut export, &[], &mut issues);
         refuse(args, issues)?;
         to_stdout(|out| output::manifests(&export, out))?;
         return Ok(0);
@@ -221,7 +222,7 @@ async fn import(
         Some(MissingArg::End(day)) => Missing::End(day.clone().unwrap_or_else(today)),
     };
     let others = plan::others(&export, &people);
-    rows::resolve(&mut export, &others, &mut issues);
+    managers::resolve(&mut export, &others, &mut issues);
     let plan = plan::plan(&export, &people, &missing, &mut issues);
     refuse(args, issues)?;
     let undecided = missing == Missing::Ask && !plan.missing.is_empty();

@@ -231,7 +231,10 @@ fn shown(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::people::import::rows::{Reading, read, resolve};
+    use crate::cli::people::import::{
+        managers::resolve,
+        rows::{Reading, read},
+    };
 
     fn person(name: &str, spec: Value) -> Person {
         serde_json::from_value(json!({

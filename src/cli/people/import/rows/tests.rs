@@ -1,5 +1,5 @@
 use super::*;
-use crate::cli::people::import::columns::parse_mapping;
+use crate::cli::people::import::{columns::parse_mapping, managers::resolve};
 
 const HEADER: &str = "Employee ID,Full name,Email,Username,Manager,Start,End,Department,Roles\n";
 
