@@ -100,7 +100,7 @@ bench-criterion: ## Benchmark the parts of the engine: Criterion, growth, memory
 	$(CARGO) bench --locked $(addprefix --bench ,$(or $(BENCH),$(MICRO)))
 
 bench-evidence: ## Benchmark the evidence log: appends; keeping, verifying, starting from and reporting on a year
-	$(CARGO) bench --locked --bench evidence --bench evidence_append
+	$(CARGO) bench --locked --bench evidence --bench evidence_append --bench registers
 
 bench-pages: controlplane kubectl ## Measure how long each page takes with 10,000 objects, from the operator and from `comptroller ui`
 	$(CARGO) test --locked --release --test ui -- --ignored --nocapture measured

@@ -30,6 +30,7 @@ mod populations;
 #[allow(dead_code, reason = "other test binaries use the rest of it")]
 mod process;
 mod register_command;
+mod registers;
 mod reports;
 mod reports_rights;
 mod rights;

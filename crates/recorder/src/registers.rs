@@ -393,6 +393,10 @@ impl RegisterDraft<'_> {
             let data = RegisterData::new(RegisterCause::Day, digests.count(), digests.digest());
             entries.push(RegisterData { list: self.day_list(whole, &data.digest), ..data });
         }
+        // A kind that is read from now on is read once all of it was compared.
+        if self.is_under_way() {
+            return with_subject(self.observed.register, entries);
+        }
         if entries.is_empty() && readings_differ(Some(known), &lists) {
             entries.push(RegisterData::new(
                 RegisterCause::Reading,
@@ -405,8 +409,14 @@ impl RegisterDraft<'_> {
         {
             (first.lists, first.collector) = (lists, Some(self.collector.to_owned()));
         }
-        let subject = || register_subject(self.observed.register);
-        entries.into_iter().map(|data| (subject(), Data::Register(Box::new(data)))).collect()
+        with_subject(self.observed.register, entries)
+    }
+
+    /// Whether everything is compared with the log, and more of it follows.
+    fn is_under_way(&self) -> bool {
+        let changes = self.observed.changes.as_ref();
+        let began = self.memory.found.contains_key(self.observed.register);
+        changes.is_some_and(|changes| !changes.ends && (changes.begins || began))
     }
 
     /// All items, where they are few enough and what the log has. Empty otherwise.
@@ -438,6 +448,11 @@ impl RegisterDraft<'_> {
         let seen = whole_seconds(seen).0;
         (seen != whole_seconds(self.now).0).then_some(seen)
     }
+}
+
+fn with_subject(register: &str, entries: Vec<RegisterData>) -> Entries {
+    let entry = |data| (register_subject(register), Data::Register(Box::new(data)));
+    entries.into_iter().map(entry).collect()
 }
 
 fn same_lists(known: &RegisterState, lists: &[ListRead]) -> bool {

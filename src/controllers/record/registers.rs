@@ -30,6 +30,13 @@ const MOST_OF_DAY: u64 = 2_000;
 /// How often it is looked which kinds controls ask for.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// How long after a look at the registers another follows where something changed: in a storm they would
+/// be looked at with every event.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The same where nothing changed: whether they can be read is looked at all the same.
+const IDLE_PAUSE: Duration = Duration::from_secs(1);
+
 /// How the record of the registers stands.
 #[derive(Debug, Default)]
 pub(super) struct RegisterRecords {
@@ -39,6 +46,10 @@ pub(super) struct RegisterRecords {
     /// The kinds that somebody asks for, by group and kind, and when that was looked up.
     watched: BTreeSet<(String, String)>,
     looked: Option<Instant>,
+    /// When the registers were looked at last.
+    visited: Option<Instant>,
+    /// When they are to be looked at again, since something changed. None if nothing did.
+    due: Option<Instant>,
 }
 
 /// How the record of one register stands.
@@ -74,6 +85,7 @@ impl RegisterRecords {
         for record in self.registers.values_mut() {
             *record = RegisterRecord { lost: record.lost, ..RegisterRecord::default() };
         }
+        self.visited = None;
     }
 
     /// A batch failed: whether it is in the log is known once that is open.
@@ -81,23 +93,39 @@ impl RegisterRecords {
         self.unconfirmed.extend(sent);
     }
 
+    /// Whether the registers are to be looked at now. `has_work` says whether something changed.
+    fn is_due(&mut self, has_work: bool, now: Instant) -> bool {
+        let pause = if has_work { PAUSE } else { IDLE_PAUSE };
+        let due = self.visited.map(|visited| visited + pause).filter(|due| *due > now);
+        self.due = due.filter(|_| has_work);
+        if due.is_none() {
+            self.visited = Some(now);
+        }
+        due.is_none()
+    }
+
     /// When something waits that is to be handed over by then. None if nothing does.
     pub fn next(&self) -> Option<Instant> {
         let waiting = self.registers.values().filter(|record| record.waits);
-        waiting.filter_map(|record| Some(record.sent? + GATHERING)).min()
+        waiting.filter_map(|record| Some(record.sent? + GATHERING)).chain(self.due).min()
     }
 }
 
 impl RecordStage {
-    /// What is to be recorded of registers. Nothing without a log, and before it holds the first
-    /// verdicts: those are waited for.
+    /// What is to be recorded of registers. Nothing without a log, and before the controls are judged
+    /// first: which kinds are read follows from them, and one append takes both.
     pub(super) fn registers(
         &mut self,
         engine: &mut Engine,
         now: Moment,
     ) -> (Vec<RegisterObservation>, Vec<SentRegister>) {
         let (mut observed, mut sent) = (Vec::new(), Vec::new());
-        if self.begun.is_none() || !engine.registers().0.is_on() {
+        if !self.gathered || !engine.registers().0.is_on() {
+            return (observed, sent);
+        }
+        let tracker = engine.registers().0;
+        let has_work = REGISTERS.iter().any(|register| tracker.has_work(register.name));
+        if !self.registers.is_due(has_work, now.instant) {
             return (observed, sent);
         }
         for SentRegister { register, taken, entry } in
@@ -149,7 +177,7 @@ impl RecordStage {
             };
             lists.push(ListObservation {
                 origin: self.lists.get(&resource).filter(|_| availability.is_some()).cloned(),
-                count: known.map_or(0, |id| inventory.slots(id).count() as u64),
+                count: known.map_or(0, |id| inventory.count_of(id)),
                 availability,
                 resource,
             });
@@ -170,7 +198,7 @@ impl RecordStage {
         let is_complete =
             |list: &ListObservation| list.availability == Some(Availability::Complete);
         let readings: Vec<bool> = lists.iter().map(is_complete).collect();
-        let is_read = readings.iter().take(register.sources.len()).any(|read| *read);
+        let is_read = is_read(&lists, register);
         let (tracker, inventory) = engine.registers();
         record.note_readings(readings, now.time);
         // One that was given up, or whose entries can't be read, is compared like a new one.
@@ -232,6 +260,14 @@ impl RegisterRecord {
             self.lost = None;
         }
     }
+}
+
+/// Whether something is known of what a register has: of some kind everything, or that the cluster has
+/// none of its kinds.
+fn is_read(lists: &[ListObservation], register: &Register) -> bool {
+    let of_sources = || lists.iter().take(register.sources.len()).map(|list| &list.availability);
+    of_sources().any(|it| *it == Some(Availability::Complete))
+        || of_sources().all(|it| *it == Some(Availability::NotServed))
 }
 
 /// A kind that the cluster does not serve, so that nobody knows its version.

@@ -490,6 +490,12 @@ impl Inventory {
         self.kind_state(id).into_iter().flat_map(|state| state.by_name.values().copied())
     }
 
+    /// How many objects of a kind are known.
+    pub fn count_of(&self, id: KindId) -> u64 {
+        let known = self.kind_state(id).map_or(0, |state| state.by_name.len());
+        u64::try_from(known).unwrap_or(u64::MAX)
+    }
+
     /// The objects of a kind, in no order.
     pub fn objects_of(&self, group: &str, kind: &str) -> impl Iterator<Item = (Slot, &Object)> {
         self.find_kind(group, kind)

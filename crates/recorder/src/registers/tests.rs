@@ -221,3 +221,21 @@ fn a_day_after_a_change_has_the_whole_list() {
     assert_eq!(data.lists.len(), 1, "with what vouches for it");
     assert!(!log.state.register(REGISTER).unwrap().changed_since);
 }
+
+#[test]
+fn a_kind_that_is_read_from_now_on_brings_a_list_along_in_parts() {
+    let mut log = Log::default();
+    log.availability = None;
+    log.observe(0, Some(sweep(&[])));
+    log.availability = Some(Availability::Complete);
+    let (jane, ops) = (grant("User jane", "edit"), grant("Group ops", "edit"));
+    let first = RegisterChanges { begins: true, more: true, ..changes(&[(jane, None)]) };
+    let last = RegisterChanges { ends: true, ..changes(&[(ops, None)]) };
+    let [one] = log.observe(5, Some(first)).try_into().unwrap();
+    assert_eq!((one.cause, one.list.len(), one.lists.len()), (RegisterCause::Reading, 1, 0));
+    let [two] = log.observe(6, Some(last)).try_into().unwrap();
+    assert_eq!((two.cause, two.list.len(), two.lists.len()), (RegisterCause::Reading, 1, 1));
+    let grants = log.registers.get(REGISTER).unwrap();
+    assert!(grants.at(at(7)).all(|item| item.came.in_first_list));
+    assert_eq!(grants.at(at(7)).count(), 2);
+}
