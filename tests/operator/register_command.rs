@@ -3,7 +3,6 @@
 
 use std::{path::Path, process::Command};
 
-use comptroller_core::api::State;
 use comptroller_evidence::{entry::Data, register::RegisterItem};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -71,7 +70,6 @@ async fn a_grant_that_lived_for_moments_is_in_the_register_of_the_window_and_can
     let kubeconfig = bench.plane.kubeconfig("admin");
     let start = Timestamp::now();
     bench.start_operator_as(kubeconfig.clone(), &["--evidence", &location]).await;
-    bench.until_state("admins", State::Passing).await;
     wait::until("the register begins", LIMIT, async || {
         entries(&log).await.iter().any(|entry| entry.subject.name == "grants").then_some(())
     })

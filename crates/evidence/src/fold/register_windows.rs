@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::registers::{ItemAt, ItemWithin, RegisterGap, RegisterHistory, Registers, Sighting};
 use crate::{
     entry::{Data, Entry, EntryType},
-    register::{Between, Fields, ListRead, RegisterData},
+    register::{Between, Fields, ListRead, RegisterCause, RegisterData},
 };
 use comptroller_vocabulary::canonical;
 
@@ -85,8 +85,13 @@ impl RegisterBases {
     fn register(&mut self, index: u64, entry: &Entry, data: &RegisterData) {
         let is_before = entry.at <= self.from;
         let basis = self.bases.entry(entry.subject.name.clone()).or_default();
-        // Of a first list, the last part vouches for all of it.
-        basis.at_end = (!data.more).then(|| RegisterVoucher {
+        // Of a first list, the last part vouches for all of it; before it nothing does, though entries may say
+        // that nothing can be read.
+        let is_whole = match data.cause {
+            RegisterCause::Start => !data.more,
+            _ => basis.at_end.is_some(),
+        };
+        basis.at_end = is_whole.then(|| RegisterVoucher {
             entry: index,
             at: entry.at,
             total: data.total,

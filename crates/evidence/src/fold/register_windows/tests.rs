@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     data::GapData,
     entry::{ClockReading, EntrySubject},
-    register::{RegisterCause, RegisterDigests, RegisterItem, register_subject},
+    register::{RegisterDigests, RegisterItem, register_subject},
 };
 
 const GRANTS: &str = "grants";
@@ -114,6 +114,16 @@ fn a_first_list_under_way_vouches_for_nothing() {
     log.start(0, &["a"], true);
     assert_eq!(log.window(0, 10).basis(GRANTS).at_end, None);
     assert!(log.window(0, 10).gaps(GRANTS)[0].reason.contains("not kept yet"));
+}
+
+#[test]
+fn a_register_that_could_not_be_read_is_not_one_without_items() {
+    let mut log = Log::default();
+    log.register(0, RegisterData::new(RegisterCause::Reading, 0, String::new()));
+    let windows = log.window(0, 10);
+    let basis = windows.basis(GRANTS);
+    assert_eq!((basis.at_start, basis.at_end), (None, None));
+    assert!(windows.gaps(GRANTS)[0].reason.contains("not kept yet"));
 }
 
 #[test]
