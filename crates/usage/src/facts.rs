@@ -9,10 +9,15 @@ use comptroller_evidence::usage::{
     UsageFacts, UsedRight,
 };
 
+/// How much text a fact may have, in bytes, were as many of one kind as there may be: twice what one has.
+const TEXT: usize = 512;
+
 /// Facts that add up. They come in any order: of two days of a use the later counts.
 #[derive(Clone, Debug)]
 pub struct Facts {
     limit: usize,
+    /// How much more text can be kept, in bytes: names are long only if somebody makes them so.
+    room: usize,
     last_uses: BTreeMap<(Requester, UsedRight), Date>,
     changes: BTreeMap<(Requester, UsedRight, String), Span>,
     break_glass: BTreeMap<(Requester, String, Date), Span>,
@@ -40,10 +45,11 @@ impl Span {
 }
 
 impl Facts {
-    /// At most `limit` facts of each kind.
+    /// At most `limit` facts of each kind, and of all of them as much text as so many may have.
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
+            room: limit.saturating_mul(TEXT),
             last_uses: BTreeMap::new(),
             changes: BTreeMap::new(),
             break_glass: BTreeMap::new(),
@@ -79,8 +85,9 @@ impl Facts {
     }
 
     pub(crate) fn add_use(&mut self, by: Requester, right: UsedRight, day: Date) {
-        let latest = Date::max;
-        self.overflow += put(&mut self.last_uses, self.limit, (by, right), day, latest);
+        let (latest, size) = (Date::max, text(&by) + text_of_right(&right));
+        let room = (self.limit, &mut self.room, size);
+        self.overflow += put(&mut self.last_uses, room, (by, right), day, latest);
     }
 
     pub(crate) fn add_change(
@@ -106,8 +113,9 @@ impl Facts {
         day: Date,
         count: u64,
     ) {
+        let room = (self.limit, &mut self.room, text(&by) + policy.len() + binding.len());
         let key = (by, policy, binding, day);
-        self.overflow += put(&mut self.warnings, self.limit, key, count, u64::saturating_add);
+        self.overflow += put(&mut self.warnings, room, key, count, u64::saturating_add);
     }
 
     pub(crate) fn add_access(
@@ -118,16 +126,20 @@ impl Facts {
         day: Date,
         count: u64,
     ) {
+        let room = (self.limit, &mut self.room, text(&by) + namespace.len());
         let key = (by, kind, namespace, day);
-        self.overflow += put(&mut self.accesses, self.limit, key, count, u64::saturating_add);
+        self.overflow += put(&mut self.accesses, room, key, count, u64::saturating_add);
     }
 
     fn add_span_of_change(&mut self, key: (Requester, UsedRight, String), span: Span) {
-        self.overflow += put(&mut self.changes, self.limit, key, span, Span::and);
+        let size = text(&key.0) + text_of_right(&key.1) + key.2.len();
+        let room = (self.limit, &mut self.room, size);
+        self.overflow += put(&mut self.changes, room, key, span, Span::and);
     }
 
     fn add_span_of_break_glass(&mut self, key: (Requester, String, Date), span: Span) {
-        self.overflow += put(&mut self.break_glass, self.limit, key, span, Span::and);
+        let room = (self.limit, &mut self.room, text(&key.0) + key.1.len());
+        self.overflow += put(&mut self.break_glass, room, key, span, Span::and);
     }
 
     /// The day on which a user last used a right; None if that was not heard.
@@ -190,10 +202,20 @@ impl Facts {
     }
 }
 
-/// Adds a value to what is known under a key. Says how many facts had no room: 0 or 1.
+fn text(by: &Requester) -> usize {
+    by.user.len() + by.impersonator.as_ref().map_or(0, String::len)
+}
+
+fn text_of_right(right: &UsedRight) -> usize {
+    let UsedRight { verb, group, resource, namespace } = right;
+    verb.len() + group.len() + resource.len() + namespace.len()
+}
+
+/// Adds a value to what is known under a key. Says how many facts had no room: 0 or 1. There is room for
+/// so many facts and so much text, and this one has so much.
 fn put<K: Ord, V: Copy>(
     facts: &mut BTreeMap<K, V>,
-    limit: usize,
+    (limit, room, size): (usize, &mut usize, usize),
     key: K,
     value: V,
     and: impl FnOnce(V, V) -> V,
@@ -202,9 +224,10 @@ fn put<K: Ord, V: Copy>(
         *known = and(*known, value);
         return 0;
     }
-    if facts.len() >= limit {
+    if facts.len() >= limit || *room < size {
         return 1;
     }
+    *room -= size;
     facts.insert(key, value);
     0
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The longest text that is kept of an event, in characters: names are far shorter.
-const MAX_TEXT: usize = 512;
+const MAX_TEXT: usize = 256;
 
 /// How far an event may be dated ahead of the clock.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
@@ -34,7 +34,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Of the operator: some 30 MiB, were they all reached at once.
+    /// Of the operator: some 40 MiB, were they all reached at once.
     pub const OPERATOR: Self = Self { facts: 20_000, identities: 65_536 };
     /// Of a file that somebody reads on their own machine.
     pub const IMPORT: Self = Self { facts: 1_000_000, identities: 1_000_000 };

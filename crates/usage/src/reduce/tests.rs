@@ -190,6 +190,20 @@ fn what_has_no_room_is_counted_and_what_is_known_still_adds_up() {
 }
 
 #[test]
+fn long_names_take_no_more_room_than_short_ones_may() {
+    let mut reducer = Reducer::new(Limits { facts: 100, identities: 10 }, BreakGlass::default());
+    for number in 0..100 {
+        let long = format!("{number}{}", "\u{fffd}".repeat(100_000));
+        let object = json!({"resource": long, "apiGroup": long, "namespace": long, "name": long});
+        take(&mut reducer, &event(&number.to_string(), &long, &long, &object));
+    }
+    let (facts, counts) = reducer.take_out();
+    let text = serde_json::to_string(&facts).unwrap();
+    assert!(text.len() < 2 * 100 * 512 && !facts.is_empty(), "{}", text.len());
+    assert_eq!(counts.overflow + u64::try_from(facts.len()).unwrap(), 100);
+}
+
+#[test]
 fn entries_are_short_and_name_nobody() {
     let mut reducer = Reducer::new(
         Limits { facts: 5_000, identities: 10 },
