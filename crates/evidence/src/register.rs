@@ -83,8 +83,7 @@ closed_enum! {
         Change = "Change",
         /// The register on the first look of a day, after a day in which it changed.
         Day = "Day",
-        /// Whether all of what it is derived from can be read is another than before, and what a kind
-        /// brings along that is read from now on.
+        /// Whether all that it is derived from is read changed; with what newly read kinds bring along.
         Reading = "Reading",
     }
 }
