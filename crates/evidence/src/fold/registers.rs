@@ -251,6 +251,9 @@ impl RegisterHistory {
         };
         if matches!(data.cause, RegisterCause::Start | RegisterCause::Reading) {
             for item in &data.list {
+                if data.cause == RegisterCause::Start {
+                    self.listing.insert(item.key.clone());
+                }
                 self.listed(item, sighting(item, true));
             }
         }
@@ -327,9 +330,6 @@ impl RegisterHistory {
 
     /// An item of a first list: known from before where the register was followed before.
     fn listed(&mut self, item: &RegisterItem, mut seen: Sighting) {
-        if self.state.stage != RegisterStage::Begun || self.followed_until.is_some() {
-            self.listing.insert(item.key.clone());
-        }
         if let Some(from) = self.followed_until {
             seen.in_first_list = false;
             seen.between = Some(Between { from, to: seen.at });
