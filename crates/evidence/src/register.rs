@@ -83,7 +83,7 @@ closed_enum! {
         Change = "Change",
         /// The register on the first look of a day, after a day in which it changed.
         Day = "Day",
-        /// What it is derived from can be read or not, other than before; what is read anew is listed.
+        /// Whether all that it is derived from is read changed; with what newly read kinds bring along.
         Reading = "Reading",
     }
 }

@@ -263,6 +263,7 @@ fn fill(
     let reason = kind.reason.clone();
     let availability = match kind.reading {
         Reading::Complete => return Ok(()),
+        // An inventory has no kind that is not read: nothing would be known of it.
         Reading::Pending | Reading::NotRead => Availability::Pending,
         Reading::NotServed => Availability::NotServed,
         Reading::Forbidden => Availability::Forbidden(reason),
