@@ -8,6 +8,18 @@ pub(super) struct Claims {
     pub does_not_prove: &'static [&'static str],
 }
 
+/// Of an entry of a register.
+const REGISTER: (&[&str], &[&str]) = (
+    &[
+        "that the operator saw these come, go or change at the times given, or found so by comparison where the entry says between which times",
+        "what is in the register after it: its digest and total follow from this entry and those before it, and one that was left out or edited is found",
+    ],
+    &[
+        "who made the change, where no field says so",
+        "what came and went again while nobody looked: see the gaps",
+    ],
+);
+
 pub(super) fn of(type_: EntryType) -> Claims {
     let (proves, does_not_prove): (&[&str], &[&str]) = match type_ {
         EntryType::Verdict => (
@@ -98,16 +110,7 @@ pub(super) fn of(type_: EntryType) -> Claims {
                 "what came and went between two inventories: see the registers and the populations",
             ],
         ),
-        EntryType::Register => (
-            &[
-                "that the operator saw these come, go or change at the times given, or found so by comparison where the entry says between which times",
-                "what is in the register after it: its digest and total follow from this entry and those before it, and one that was left out or edited is found",
-            ],
-            &[
-                "who made the change, where no field says so",
-                "what came and went again while nobody looked: see the gaps",
-            ],
-        ),
+        EntryType::Register => REGISTER,
     };
     Claims { proves, does_not_prove }
 }
