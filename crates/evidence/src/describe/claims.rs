@@ -8,6 +8,27 @@ pub(super) struct Claims {
     pub does_not_prove: &'static [&'static str],
 }
 
+/// Of an entry of a register.
+const REGISTER: (&[&str], &[&str]) = (
+    &[
+        "that the operator saw these come, go or change at the times given, or found so by comparison where the entry says between which times",
+        "what is in the register after it: its digest and total follow from this entry and those before it, and one that was left out or edited is found",
+    ],
+    &[
+        "who made the change, where no field says so",
+        "what came and went again while nobody looked: see the gaps",
+    ],
+);
+
+/// Of an entry about the audit stream.
+const USAGE: (&[&str], &[&str]) = (
+    &["that the API server's audit events of this time, as far as they arrived, said so"],
+    &[
+        "what the cluster holds: it says only who did what",
+        "that what is not named was not used, wherever the stream has a gap or facts had no room",
+    ],
+);
+
 pub(super) fn of(type_: EntryType) -> Claims {
     let (proves, does_not_prove): (&[&str], &[&str]) = match type_ {
         EntryType::Verdict => (
@@ -98,23 +119,8 @@ pub(super) fn of(type_: EntryType) -> Claims {
                 "what came and went between two inventories: see the registers and the populations",
             ],
         ),
-        EntryType::Register => (
-            &[
-                "that the operator saw these come, go or change at the times given, or found so by comparison where the entry says between which times",
-                "what is in the register after it: its digest and total follow from this entry and those before it, and one that was left out or edited is found",
-            ],
-            &[
-                "who made the change, where no field says so",
-                "what came and went again while nobody looked: see the gaps",
-            ],
-        ),
-        EntryType::Usage => (
-            &["that the API server's audit events of this time, as far as they arrived, said so"],
-            &[
-                "what the cluster holds: it says only who did what",
-                "that what is not named was not used, wherever the stream has a gap or facts had no room",
-            ],
-        ),
+        EntryType::Register => REGISTER,
+        EntryType::Usage => USAGE,
     };
     Claims { proves, does_not_prove }
 }

@@ -235,7 +235,9 @@ fn grants() -> Vec<RegisterEntry> {
 
 fn registers(format: ExportFormat) -> ExportFile {
     let mut exporter = Exporter::new(ORIGIN, format, Days::default());
-    grants().into_iter().for_each(|entry| assert!(exporter.push(entry).unwrap().is_none()));
+    for entry in grants() {
+        assert!(exporter.push(entry).unwrap().is_none());
+    }
     exporter.finish().unwrap().unwrap()
 }
 

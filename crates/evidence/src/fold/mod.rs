@@ -34,7 +34,7 @@ use super::{
 
 /// The version of the form in which a snapshot keeps a [`LogState`]. A snapshot of another version is
 /// made again from the log.
-pub const STATE_VERSION: u32 = 5;
+pub const STATE_VERSION: u32 = 6;
 
 /// Deleted controls whose occurrences are remembered, the newest: a control that is deleted and
 /// declared again does not get its missed occurrences back.

@@ -186,7 +186,9 @@ fn a_short_lived_grant_is_drawn_with_when_it_came_and_went_and_the_entries_that_
 #[test]
 fn a_register_whose_items_were_not_read_is_not_drawn_from() {
     let mut report = with_registers();
-    report.registers.iter_mut().for_each(|register| register.population = None);
+    for register in &mut report.registers {
+        register.population = None;
+    }
     let mut sheet = SamplingSheet::new(&report, Some("1"), &SampleTable::default());
     sheet.draw_registers(&report, None);
     assert!(sheet.registers.is_empty());
