@@ -265,6 +265,8 @@ fn everything() -> Metrics {
     comptroller_recorder::Observer::begun(evidence);
     comptroller_recorder::Observer::appended(evidence, 3, at("2026-01-02T03:04:05Z"));
     evidence.witness_begun("https://witness.example/w");
+    metrics.audit_stream().begun();
+    metrics.audit_stream().heard(false, Some(at("2026-01-02T03:04:05Z")));
     metrics.0.client.count("get", "200", Duration::from_millis(3));
     metrics
 }
