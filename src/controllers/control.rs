@@ -256,8 +256,9 @@ fn remind(
     recorded: &Recorded<Verdict>,
     context: &ControlContext,
 ) {
-    let occurrences = &recorded.value().occurrences;
-    for one in occurrences::announcements(&previous.occurrences, occurrences) {
+    // Those that a status has no room for are unknown to it, and would be announced again.
+    let occurrences = status::newest(&recorded.value().occurrences);
+    for one in occurrences::announcements(&previous.occurrences, &occurrences) {
         let type_ = if one.warning { EventType::Warning } else { EventType::Normal };
         publish(object, type_, one.reason, one.note, context);
     }

@@ -149,6 +149,7 @@ impl Host {
         if evidence.has_log() {
             engine.keep_lapsed_verdicts();
             engine.read_rights();
+            engine.keep_log();
         }
         let guards = evidence.has_log().then(|| Guards::new(namespace));
         Self {

@@ -1,7 +1,10 @@
 //! What silence means for verdicts: a silent kind turns stale, and if every verdict depends on a silent
 //! input, all of them are withdrawn.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -39,6 +42,12 @@ impl Moment {
         let ago = self.instant.saturating_duration_since(earlier);
         let ago = SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX);
         self.time.checked_sub(ago).unwrap_or(Timestamp::MIN)
+    }
+
+    /// When the monotonic clock will be at a time, or now if that is over. None: it never will.
+    pub fn instant_of(self, time: Timestamp) -> Option<Instant> {
+        let left = Duration::try_from(time.duration_since(self.time)).unwrap_or_default();
+        self.instant.checked_add(left)
     }
 }
 

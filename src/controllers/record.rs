@@ -112,6 +112,8 @@ pub struct RecordStage {
     gathered: bool,
     /// Since when it gathers. None before everything is loaded.
     gathering_since: Option<Instant>,
+    /// When time alone next obliges somebody, as of the last batch. None if it does not.
+    next_obligation: Option<Timestamp>,
 }
 
 /// How the record of one control stands.
@@ -207,6 +209,7 @@ impl RecordStage {
             users: None,
             gathered: false,
             gathering_since: None,
+            next_obligation: None,
         }
     }
 
@@ -532,6 +535,9 @@ impl RecordStage {
                 self.publish_exception(&name);
             }
         }
+        for (control, opened) in receipt.opened {
+            engine.open_occurrences(&control, opened);
+        }
         let mut verdicts: BTreeMap<ObjectKey, Recorded<Verdict>> =
             receipt.verdicts.into_iter().collect();
         for mut sent in sent {
@@ -561,6 +567,7 @@ impl RecordStage {
         let name = sent.control.name.as_str();
         let heartbeat_due = self.heartbeat_due(name, recorded.at());
         engine.recorded(name, sent.lapsed_until);
+        engine.occurrences_recorded(name, &recorded.value().occurrences);
         if *recorded.value() != *sent.verdict {
             // The log has another time for something, and it is right.
             self.takeover.take_over_one(engine, &sent.control);
@@ -634,7 +641,8 @@ impl RecordStage {
         let due = self.controls.values().filter_map(|record| record.heartbeat_due);
         // One that is due already waits for a word of an input, which wakes the task.
         let heartbeat = due.filter(|due| *due > now.instant).min();
-        gathered.into_iter().chain(windows.min()).chain(heartbeat).min()
+        let obligation = self.next_obligation.and_then(|at| now.instant_of(at));
+        gathered.into_iter().chain(windows.min()).chain(heartbeat).chain(obligation).min()
     }
 
     /// The newest entry that says how a control stands. None when there is none, or no log.

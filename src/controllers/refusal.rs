@@ -95,6 +95,9 @@ impl WithoutTexts for ControlStatus {
         self.unknown_items.clear();
         // The records themselves stay: without a log nothing else remembers them.
         for occurrence in &mut self.occurrences {
+            if let Some(event) = &mut occurrence.event {
+                event.item = None;
+            }
             for record in &mut occurrence.records {
                 record.note.clear();
             }

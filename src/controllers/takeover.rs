@@ -7,12 +7,14 @@ use rustc_hash::FxHashMap;
 
 use super::status::{EVIDENCE_RECORDED, OBSTACLES};
 use comptroller_core::{
-    api::{Control, StatusFinding},
+    api::{Control, Occurrence, StatusFinding},
     checks::Finding,
-    engine::{Engine, Recollection, Remembered, memory::FindingHash},
+    engine::{Engine, PeopleOfLog, Recollection, Remembered, memory::FindingHash},
 };
-use comptroller_evidence::fold::LogState;
-use comptroller_recorder::{Evidence, ObjectKey, Writing, remembered_occurrences};
+use comptroller_evidence::{fold::LogState, key::Pseudonyms};
+use comptroller_recorder::{
+    Evidence, ObjectKey, Writing, open_event_occurrences, remembered_occurrences,
+};
 
 /// For how long before it began to lead a process may know what nobody recorded: longer than a
 /// Lease is held by a leader that is gone.
@@ -120,6 +122,10 @@ impl Takeover {
             return None;
         }
         self.opening = opening;
+        if let Some(pseudonyms) = self.evidence.pseudonyms() {
+            let people: Arc<dyn PeopleOfLog> = Arc::new(LogPseudonyms(pseudonyms));
+            engine.set_people(&people);
+        }
         let epoch = self.evidence.read(LogState::epoch);
         // Nobody else moved the occurrences, and no entry has all that the engine knows of them.
         let ours = epoch.is_some() && std::mem::replace(&mut self.epoch, epoch) == epoch;
@@ -129,6 +135,8 @@ impl Takeover {
             let status = known.status.take().unwrap_or_default();
             if ours {
                 self.take_over_one(engine, &known.key);
+                // An append that was given up may be in the log, with what events opened.
+                engine.open_occurrences(name, self.opened_by_events(name));
             } else {
                 self.leave_recorded(engine, name);
                 engine.take_over(name, self.recall(&known.key, status));
@@ -136,6 +144,13 @@ impl Takeover {
         }
         self.controls = controls;
         Some(opening)
+    }
+
+    /// The occurrences that events opened and that are open, by the log.
+    fn opened_by_events(&self, control: &str) -> Vec<Occurrence> {
+        self.evidence
+            .read(|state| open_event_occurrences(state.occurrences(control)))
+            .unwrap_or_default()
     }
 
     /// What was over when another recorded the control last, it has recorded.
@@ -151,6 +166,16 @@ impl Takeover {
     pub fn take_over_one(&self, engine: &mut Engine, key: &ObjectKey) {
         let remembered = self.recall(key, FromStatus::default());
         engine.take_over(&key.name, Remembered { occurrences: Vec::new(), ..remembered });
+    }
+}
+
+/// The pseudonyms of the log, for the engine.
+#[derive(Debug)]
+struct LogPseudonyms(Arc<Pseudonyms>);
+
+impl PeopleOfLog for LogPseudonyms {
+    fn pseudonym(&self, user: &str) -> String {
+        self.0.pseudonym(user)
     }
 }
 

@@ -492,6 +492,45 @@ fn invalid_attestation_tests() -> Vec<(Value, &'static str)> {
             "spec.test.attestation.requires[1]",
         ),
     ]
+    .into_iter()
+    .chain(invalid_event_tests())
+    .collect()
+}
+
+/// Patches that make a test of events invalid, with the field that the refusal must name.
+fn invalid_event_tests() -> Vec<(Value, &'static str)> {
+    let at = |spec: Value| test(&json!({"attestation": spec}));
+    let on = |on: Value| at(json!({"on": on, "openFor": "5d"}));
+    let deleted = json!({"event": "ControlDeleted"});
+    vec![
+        (at(json!({"on": deleted, "every": "1y", "openFor": "5d"})), "spec.test.attestation"),
+        (at(json!({"on": deleted})), "spec.test.attestation.openFor"),
+        (
+            at(json!({"on": deleted, "openFor": "5d", "start": "2026-01-01"})),
+            "spec.test.attestation.start",
+        ),
+        (at(json!({"every": "1y", "notBy": ["subject"]})), "spec.test.attestation"),
+        (
+            at(json!({"every": "1y", "closedBy": {"register": "grants", "empty": "true"}})),
+            "spec.test.attestation",
+        ),
+        (on(json!({})), "spec.test.attestation.on"),
+        (on(json!({"event": "Rain"})), "spec.test.attestation.on.event"),
+        (
+            on(json!({"event": "ControlDeleted", "register": "grants", "change": "Added"})),
+            "spec.test.attestation.on",
+        ),
+        (on(json!({"register": "grants"})), "spec.test.attestation.on"),
+        (on(json!({"event": "ControlDeleted", "where": "true"})), "spec.test.attestation.on.where"),
+        (
+            on(json!({"event": "ControlDeleted", "longerThan": "1h"})),
+            "spec.test.attestation.on.longerThan",
+        ),
+        (
+            on(json!({"event": "EvidenceGap", "severity": "High"})),
+            "spec.test.attestation.on.severity",
+        ),
+    ]
 }
 
 /// Patches that leave a control valid.
@@ -547,6 +586,17 @@ pub fn valid_controls() -> Vec<Value> {
         test(&json!({"guards": {}})),
         json!({"approvers": {"users": ["ann@corp"], "groups": ["security"]}}),
         test(&json!({"attestation": {"every": "1y"}})),
+        test(
+            &json!({"attestation": {"on": {"event": "EvidenceGap", "longerThan": "1h"}, "openFor": "5d"}}),
+        ),
+        test(&json!({"attestation": {
+            "on": {"event": "ExceptionGranted"}, "openFor": "5d", "grace": "1d",
+            "notBy": ["requester", "granter"], "requires": ["artifact"],
+        }})),
+        test(&json!({"attestation": {
+            "on": {"register": "grants", "change": "Added", "where": "item.risk == 'High'"},
+            "openFor": "24h", "closedBy": {"register": "grants", "empty": "item.person == event.person"},
+        }})),
         test(&json!({"attestation": {
             "every": "3mo", "start": "2026-02-15", "openFor": "30d", "grace": "14d",
             "remindBefore": "7d", "minAttesters": 2,

@@ -4,6 +4,7 @@ mod blindness;
 mod closing;
 mod drafting;
 mod occurrences;
+mod remembered;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,13 +17,17 @@ use serde_json::Value;
 
 pub use self::closing::PeriodClosing;
 use self::drafting::Drafting;
-pub use self::occurrences::remembered_occurrences;
+pub use self::remembered::{open_event_occurrences, remembered_occurrences};
 use crate::{
     AuthorGuards, Current, InventoryObservation, ObjectKey, ObjectRecord, PopulationObservation,
     Recorded, WrittenWithin, dating, draft::Entries, lapsed::People, reference,
 };
-use comptroller_core::engine::{
-    Ending, ObservedFinding, ObservedNamespace, Verdict, lapsed::LapsedVerdict, memory::FindingHash,
+use comptroller_core::{
+    api::Occurrence,
+    engine::{
+        Ending, EventRules, ObservedFinding, ObservedNamespace, Verdict, lapsed::LapsedVerdict,
+        memory::FindingHash,
+    },
 };
 use comptroller_evidence::{
     data::GapData,
@@ -59,6 +64,11 @@ pub struct Batch {
     pub heartbeats: Vec<HeartbeatObservation>,
     /// What was read of the cluster, when that is due.
     pub inventory: Option<Box<InventoryObservation>>,
+    /// Which events oblige somebody, by the controls as they are now.
+    pub event_rules: EventRules,
+    /// Whether time alone obliges somebody now, so that the batch is recorded though it may have
+    /// nothing else.
+    pub opens_events: bool,
 }
 
 /// A governed object as the cluster has it.
@@ -110,6 +120,8 @@ pub struct Receipt {
     /// The controls with a verdict or a heartbeat in the batch. One that is missing was not
     /// recorded, since the log does not know its object.
     pub verdicts: Vec<(ObjectKey, Recorded<Verdict>)>,
+    /// The occurrences that events opened with it, by control.
+    pub opened: Vec<(String, Vec<Occurrence>)>,
 }
 
 /// What the recorder has learned of controls that no entry says, and that its next entries need.
@@ -182,8 +194,11 @@ impl Batch {
             verdicts,
             heartbeats,
             inventory,
+            event_rules: _,
+            opens_events,
         } = self;
         inventory.is_none()
+            && !opens_events
             && gaps.is_empty()
             && deleted.is_empty()
             && namespaces.is_none()
@@ -242,7 +257,8 @@ impl Batch {
         let verdicts = verdicts.chain(heartbeats).filter_map(|(control, verdict)| {
             Some((control.clone(), dating::recorded(current, control, verdict)?))
         });
-        Receipt { objects: objects.collect(), verdicts: verdicts.collect() }
+        let opened = Vec::new();
+        Receipt { objects: objects.collect(), verdicts: verdicts.collect(), opened }
     }
 
     /// What may be claimed of it where no log is kept: all of it.
@@ -256,6 +272,7 @@ impl Batch {
                 .chain(heartbeats)
                 .map(|(control, verdict)| (control, Recorded::new(verdict, None, now)))
                 .collect(),
+            opened: Vec::new(),
         }
     }
 }

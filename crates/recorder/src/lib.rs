@@ -22,6 +22,7 @@ mod identity;
 mod inventory;
 mod lapsed;
 mod leadership;
+mod obligations;
 mod observer;
 mod opening;
 mod outage;
@@ -40,7 +41,7 @@ pub use self::{
     authors::{AuthorGuards, GuardHistory, WrittenWithin},
     batch::{
         Batch, HeartbeatObservation, ObjectObservation, PeriodClosing, Receipt, VerdictObservation,
-        remembered_occurrences,
+        open_event_occurrences, remembered_occurrences,
     },
     clock::{Clock, MachineTime, Part, Pause, SERVER_SILENCE, TOLERANCE, TimeSource},
     cluster_knowledge::{Citation, ClusterKnowledge, Published},
@@ -49,6 +50,7 @@ pub use self::{
     identity::OperatorIdentity,
     inventory::{EncodeError, InventoryObservation, ListOrigin},
     leadership::Leadership,
+    obligations::next_due,
     observer::Observer,
     opening::EvidenceConfig,
     recorded::{ObjectKey, ObjectRecord, Recorded},

@@ -21,10 +21,12 @@ use super::{
     OperatorIdentity, Part, QUEUE, Writing,
     batch::{Batch, Drafted, Memory, Receipt},
     inventory::EncodedInventory,
+    obligations,
     observer::Observer,
     opening::{self, OpenError},
     outage::Outage,
 };
+use comptroller_core::engine::EventRules;
 use comptroller_evidence::{
     data::{GapData, OperatorEvent},
     entry::{Data, EntryError},
@@ -127,6 +129,8 @@ pub struct Recorder {
     /// The gap with which this leadership began, if it did with one.
     told_gap: Option<GapData>,
     memory: Memory,
+    /// Which events oblige somebody, by the last batch.
+    event_rules: EventRules,
     /// What recovery of the log found and no entry tells yet.
     recovered: Recovered,
     /// The uid of the cluster, which never changes.
@@ -213,6 +217,7 @@ impl Recorder {
             led_until: None,
             told_gap: None,
             memory: Memory::default(),
+            event_rules: EventRules::default(),
             recovered: Recovered::default(),
             uid: None,
             locked: false,
@@ -379,9 +384,18 @@ impl Recorder {
                 stored.extend(lists);
             }
         }
+        self.event_rules = std::mem::take(&mut batch.event_rules);
+        let size = self.read(|current| current.state.size());
         self.write(entries, stored, now).await?;
         self.memory.learn(learned);
-        Ok(self.read(|current| batch.receipt(current)))
+        // What time alone opens, and what entries oblige to that no batch brought, such as the gap of a
+        // start: by the log, which has all of it now.
+        let due = self.read(|current| obligations::due(&current.state, &self.event_rules, now));
+        self.write(due, Vec::new(), now).await?;
+        let mut receipt = self.read(|current| batch.receipt(current));
+        receipt.opened =
+            self.read(|current| obligations::opened_since(&current.state, &self.event_rules, size));
+        Ok(receipt)
     }
 
     /// Writes the lists of what was read of the cluster, which takes a while and needs no log: other

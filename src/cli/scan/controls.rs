@@ -58,7 +58,7 @@ enum DefinitionError {
     Invalid { kind: &'static str, name: String, error: InvalidSpec },
     /// The API server drops unknown fields with a warning. A misspelled part of a test would then never be
     /// evaluated, and the control might pass, so a scan rejects it.
-    #[error("{kind} {name} has unknown fields: {fields}; correct their names")]
+    #[error("{kind} {name} has unknown fields: {fields}; correct their names{}", bare_on(.fields))]
     UnknownFields { kind: &'static str, name: String, fields: String },
     /// Another one has the same name.
     #[error(
@@ -66,6 +66,15 @@ enum DefinitionError {
         at.file, at.at.line
     )]
     Duplicate { kind: &'static str, name: String, at: FilePosition },
+}
+
+/// What to say where a reader of YAML 1.1, such as kubectl, made true of a bare `on`.
+fn bare_on(fields: &str) -> &'static str {
+    if fields.contains("spec.test.attestation.true") {
+        "; write \"on\" in quotes, since YAML reads a bare on as true"
+    } else {
+        ""
+    }
 }
 
 /// Controls and exceptions by name, and the errors of those that can't be used.

@@ -19,6 +19,7 @@ use comptroller_core::{
 };
 use comptroller_recorder::{
     Batch, HeartbeatObservation, POPULATION_EVERY, PopulationObservation, VerdictObservation,
+    next_due,
 };
 
 /// How long the first batch after the log was opened waits for controls that are not judged yet: a
@@ -163,6 +164,11 @@ impl RecordStage {
         self.waiting = later;
         self.add_heartbeats(engine, now, heard, room, &mut digests, (&mut batch, &mut sent));
         self.users = digests.into_users();
+        batch.event_rules = engine.event_rules();
+        let next = self.evidence.read(|state| next_due(state, &batch.event_rules)).flatten();
+        batch.opens_events = next.is_some_and(|at| at <= now.time);
+        // What is due now is in this batch, and the answer to it is looked at again.
+        self.next_obligation = next.filter(|_| !batch.opens_events);
         batch.inventory = self.inventory(engine, batch.is_empty(), now);
         (batch, sent)
     }

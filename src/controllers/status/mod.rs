@@ -16,7 +16,7 @@ pub use self::{
 use super::refusal::COMPLETE;
 use comptroller_core::{
     api::{
-        ControlSpec, ControlStatus, EvidenceRef, StatusFinding,
+        ControlSpec, ControlStatus, EvidenceRef, Occurrence, SHOWN_OCCURRENCES, StatusFinding,
         condition::{COMPLIANT, Condition, ConditionStatus, READY, condition, set_condition},
         control::DEFAULT_HEARTBEAT,
         time::whole_seconds,
@@ -299,7 +299,7 @@ fn desired(
         occurrences: if verdict.occurrences.is_empty() {
             previous.occurrences.clone()
         } else {
-            verdict.occurrences.clone()
+            newest(&verdict.occurrences)
         },
         evidence: known.cited.map(|(entry, _)| entry),
         conditions,
@@ -316,4 +316,10 @@ fn finding(observed: &ObservedFinding) -> StatusFinding {
         since: Some(whole_seconds(*since)),
     };
     finding.clipped()
+}
+
+/// The occurrences that a status has room for.
+pub fn newest(occurrences: &[Occurrence]) -> Vec<Occurrence> {
+    let surplus = occurrences.len().saturating_sub(SHOWN_OCCURRENCES);
+    occurrences.iter().skip(surplus).cloned().collect()
 }

@@ -63,7 +63,7 @@ pub struct AttestationSpec {
     #[schemars(length(min = 1, max = 253))]
     pub control: String,
     /// The occurrence that this record answers, as status.occurrences of the control names it: 2026,
-    /// 2026-Q4, 2026-11, or the day on which the occurrence begins.
+    /// 2026-Q4, 2026-11, the day on which the occurrence begins, or event-17.
     #[schemars(length(min = 1, max = 32))]
     pub period: String,
     /// Who attests: the user name that the API server knows. It must be the user who writes the

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Criterion, Duration, MAX_OCCURRENCES, Occurrence, ResourceRef, Selector, Severity, State,
+    Criterion, Duration, Occurrence, ResourceRef, SHOWN_OCCURRENCES, Selector, Severity, State,
     TestSpec, condition,
     invalid::{FieldPath, InvalidSpec, Problems},
     lenient::lenient,
@@ -119,7 +119,10 @@ pub struct ControlSpec {
     #[schemars(length(min = 1, max = 253))]
     pub lesson: Option<String>,
     /// How the control is tested: exactly one of the fields below. Which one cannot change later.
-    #[x_kube(validation = super::test_spec::same_kind_rule())]
+    #[x_kube(
+        validation = super::test_spec::same_kind_rule(),
+        validation = super::test_spec::attestation::same_trigger_rule()
+    )]
     pub test: TestSpec,
 }
 
@@ -217,9 +220,10 @@ pub struct ControlStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_FINDINGS))]
     pub unknown_items: Vec<StatusFinding>,
-    /// For an attestation test: the newest 12 occurrences and the next one, oldest first.
+    /// For an attestation test, oldest first: the newest 12 occurrences and the next one, or the
+    /// newest 20 that events opened. The evidence log has all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = MAX_OCCURRENCES))]
+    #[schemars(length(max = SHOWN_OCCURRENCES))]
     pub occurrences: Vec<Occurrence>,
     /// The entry of the evidence log that holds this state.
     #[serde(skip_serializing_if = "Option::is_none")]

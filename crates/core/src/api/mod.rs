@@ -48,7 +48,9 @@ pub use exception::{
 };
 pub use glob::Glob;
 pub use invalid::{InvalidField, InvalidSpec};
-pub use occurrence::{MAX_OCCURRENCES, Occurrence, OccurrenceRecord};
+pub use occurrence::{
+    MAX_OCCURRENCES, Occurrence, OccurrenceEvent, OccurrenceRecord, SHOWN_OCCURRENCES,
+};
 pub use response::{DeviatingItem, DeviationResponse, DeviationResponseSpec};
 pub use risk::Risk;
 pub use selector::Selector;

@@ -12,7 +12,10 @@ pub(crate) mod resource_rule;
 pub(crate) mod results;
 pub(crate) mod workload;
 
-pub use attestation::{AttestationTest, Attesters, RequiredPart};
+pub use attestation::{
+    AttestationTest, Attesters, BarredPerson, ClosedBy, EventKind, EventTrigger, RegisterChange,
+    RequiredPart,
+};
 pub use backup::{BackupSubject, BackupTest};
 pub use cel::{CelTest, CelValidation, NamedExpression};
 pub use encryption::{

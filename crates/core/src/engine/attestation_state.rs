@@ -1,6 +1,6 @@
 //! The occurrences of a control that people attest to, advanced by the records that are known.
 
-use std::sync::Arc;
+use std::{fmt::Debug, sync::Arc};
 
 use jiff::Timestamp;
 use rustc_hash::FxHashSet;
@@ -23,6 +23,27 @@ pub struct AttestationState {
     ledger: OccurrenceLedger,
     /// When time alone changes an occurrence next. None if it does not.
     next: Option<Timestamp>,
+    /// How the log names people. None while no log is open.
+    people: Option<Arc<dyn PeopleOfLog>>,
+    /// Whether a log is kept, which tells of events once it is open.
+    keeps_log: bool,
+}
+
+/// Whether it is known what events opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventsKnown {
+    /// The log says so, or no event opens anything.
+    Known,
+    /// Once the log is open.
+    Later,
+    /// No log is kept.
+    Never,
+}
+
+/// Names people as the log does.
+pub trait PeopleOfLog: Debug + Send + Sync {
+    /// The pseudonym of a user.
+    fn pseudonym(&self, user: &str) -> String;
 }
 
 impl AttestationState {
@@ -30,7 +51,14 @@ impl AttestationState {
     /// a file, which has no occurrences.
     pub fn new(control: &str, created: Option<Timestamp>, occurrences: Vec<Occurrence>) -> Self {
         let ledger = OccurrenceLedger::restored(occurrences);
-        Self { control: control.to_owned(), created, ledger, next: None }
+        Self {
+            control: control.to_owned(),
+            created,
+            ledger,
+            next: None,
+            people: None,
+            keeps_log: false,
+        }
     }
 
     /// Takes over the occurrences that the log or a status has. True if they differ from those here. None
@@ -41,9 +69,58 @@ impl AttestationState {
             return false;
         }
         let known = OccurrenceLedger::restored(occurrences);
-        let changed = known != self.ledger;
+        let changed = known.occurrences() != self.ledger.occurrences();
         self.ledger = known;
         changed
+    }
+
+    /// Takes in occurrences that events opened, as the log tells, with the rule in force if they
+    /// opened by it. True if one was not known.
+    pub fn open(&mut self, spec: &ControlSpec, mut opened: Vec<Occurrence>) -> bool {
+        let Some(rule) = &spec.test.attestation else { return false };
+        let digest = rule_digest(rule);
+        for occurrence in &mut opened {
+            if occurrence.rule.is_none()
+                && !occurrence.phase.is_closed()
+                && occurrence.rule_digest == digest
+            {
+                occurrence.rule = Some(rule.clone());
+            }
+        }
+        let is_news = self.ledger.open(opened);
+        if is_news {
+            // Judged at once.
+            self.next = Some(Timestamp::MIN);
+        }
+        is_news
+    }
+
+    /// Takes in which occurrences the log holds, as they are.
+    pub fn confirm(&mut self, recorded: &[Occurrence]) {
+        self.ledger.confirm(recorded);
+    }
+
+    /// Takes in that a log is kept.
+    pub fn keep_log(&mut self) {
+        self.keeps_log = true;
+    }
+
+    /// Whether it is known what events opened.
+    pub fn events_known(&self, spec: &ControlSpec) -> EventsKnown {
+        let asks = spec.test.attestation.as_ref().is_some_and(|test| test.on.is_some());
+        // A control from a file has no occurrences, whatever happens.
+        if !asks || self.created.is_none() || self.people.is_some() {
+            EventsKnown::Known
+        } else if self.keeps_log {
+            EventsKnown::Later
+        } else {
+            EventsKnown::Never
+        }
+    }
+
+    /// Takes in how the log names people.
+    pub fn set_people(&mut self, people: Arc<dyn PeopleOfLog>) {
+        self.people = Some(people);
     }
 
     /// The occurrences that these items stand for, by name.
@@ -120,7 +197,10 @@ impl AttestationState {
         now: Timestamp,
     ) {
         let control = &self.control;
+        let people = self.people.clone();
+        let pseudonym = people.as_deref().map(|people| move |user: &str| people.pseudonym(user));
         self.ledger.advance(&LedgerInputs {
+            pseudonym: pseudonym.as_ref().map(|pseudonym| pseudonym as &dyn Fn(&str) -> String),
             rule,
             digest: &rule_digest(rule),
             created,

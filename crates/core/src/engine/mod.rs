@@ -20,6 +20,7 @@ mod named_types;
 mod names;
 mod namespaces;
 mod objects;
+mod obligations;
 mod population;
 mod readiness;
 mod recollection;
@@ -39,11 +40,13 @@ use std::{
 use jiff::Timestamp;
 
 pub use self::{
+    attestation_state::PeopleOfLog,
     collected::{CollectedInventory, CollectedKind},
     explained::ItemFindings,
     judging::judge_in_scope,
     movements::{Ending, MAX_MOVEMENTS, Movement},
     namespaces::ObservedNamespace,
+    obligations::{EventRule, EventRules},
     population::{FactsDigest, JudgedItem},
     readiness::UnreadableKinds,
     recollection::{Recollection, Remembered},
@@ -88,6 +91,10 @@ pub struct Engine {
     withheld: Option<String>,
     /// Whether roles and bindings are read though no control asks for them.
     reads_rights: bool,
+    /// How the log names people. None while no log is open.
+    people: Option<Arc<dyn PeopleOfLog>>,
+    /// Whether a log is kept.
+    keeps_log: bool,
 }
 
 impl Engine {
@@ -122,8 +129,14 @@ impl Engine {
         if let Some(tracked) = self.controls.get_mut(name) {
             tracked.update(generation, spec);
         } else {
-            self.controls
-                .insert(name.to_owned(), TrackedControl::new(name, generation, spec, remembered));
+            let mut tracked = TrackedControl::new(name, generation, spec, remembered);
+            if self.keeps_log {
+                tracked.keep_log();
+            }
+            if let Some(people) = &self.people {
+                tracked.set_people(people);
+            }
+            self.controls.insert(name.to_owned(), tracked);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod compile;
 mod judge;
+mod obligations;
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::compile::{CompiledTest, compile};
 use super::{
-    attestation_state::AttestationState,
+    attestation_state::{AttestationState, EventsKnown},
     edits,
     exceptions::Exceptions,
     judging::changed_namespace,
@@ -28,6 +29,9 @@ use crate::{
     checks::{CheckContext, Dependency, Item},
     inventory::{Catalog, Change, Inventory, Program, ProgramId},
 };
+
+/// Why what events oblige to can't be judged.
+const NO_LOG: &str = "what happened is read from the evidence log, and none is kept: run the operator with --evidence";
 
 /// A control in the engine. It is judged in steps: a change marks items ([`TrackedControl::mark`]), and
 /// an evaluation judges what is marked or due.
@@ -333,6 +337,17 @@ impl TrackedControl {
                     return self.block(reason, message, now, lapse_counter);
                 }
             },
+        }
+        match self.attestation.events_known(&self.spec) {
+            EventsKnown::Known => {}
+            EventsKnown::Later => {
+                self.waiting = true;
+                return false;
+            }
+            EventsKnown::Never => {
+                let message = NO_LOG.to_owned();
+                return self.block(Reason::ItemsUnknown, message, now, lapse_counter);
+            }
         }
         let mut kept = lapse_counter.on.then(FindingChanges::default);
         let mut changed = self.judge(inventory, exceptions, recent, now, kept.as_mut());

@@ -5,19 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::findings::{FindingKey, OpenFinding};
-use crate::data::{
-    AttestationData, AttestationRecord, EntryFinding, Heartbeat, OccurrenceDates, OccurrencePhase,
-    PopulationList, VerdictData,
+use super::{
+    findings::{FindingKey, OpenFinding},
+    occurrences::{OccurrenceState, OpenedEvents},
 };
-use comptroller_vocabulary::{MAX_OCCURRENCE_RECORDS, State};
-
-/// How many occurrences of a control are remembered, the newest.
-pub const MAX_OCCURRENCES: usize = 64;
-
-/// How many records of an occurrence are remembered, the newest. Twice as many as a status has: there
-/// one that counts takes the place of one that does not, and what was forgotten is recorded again.
-const MAX_RECORDS: usize = 2 * MAX_OCCURRENCE_RECORDS;
+use crate::data::{EntryFinding, Heartbeat, PopulationList, VerdictData};
+use comptroller_vocabulary::State;
 
 /// How a control stands, by the log.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -26,10 +19,30 @@ pub struct ControlState {
     /// Its newest verdict; None when it has none yet, when it was deleted, or when the data of the
     /// newest is missing beside the log.
     pub verdict: Option<VerdictState>,
-    /// The newest occurrences of a human control, by when they open.
+    /// The newest occurrences of a human control, by when they open, and all that are open.
     pub occurrences: Vec<OccurrenceState>,
+    /// Which events opened occurrences of it so far.
+    #[serde(default)]
+    pub events: OpenedEvents,
+    /// Since when it fails. None while it does not. That it could not be judged for a time does not
+    /// end it.
+    #[serde(default)]
+    pub failing: Option<FailingSince>,
+    /// Whether it was ever judged since it was declared: what failed at first had begun before.
+    #[serde(default)]
+    pub judged: bool,
     /// The entry by which it was deleted; None while it is not.
     pub deleted: Option<u64>,
+}
+
+/// The beginning of a time in which a control fails.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FailingSince {
+    /// The entry that first says so.
+    pub entry: u64,
+    /// When it was written.
+    pub at: Timestamp,
 }
 
 /// The newest verdict of a control, with what heartbeats added.
@@ -104,26 +117,11 @@ impl VerdictState {
     }
 }
 
-/// An occurrence of a human control.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct OccurrenceState {
-    /// Its dates and the digest of the rule, as they were frozen.
-    pub dates: OccurrenceDates,
-    /// How far it has come.
-    pub phase: OccurrencePhase,
-    /// When it entered the phase.
-    pub since: Timestamp,
-    /// The newest records that answer it, by entry.
-    pub records: Vec<AttestationRecord>,
-    /// The newest entry about it.
-    pub entry: u64,
-}
-
 impl ControlState {
     pub(super) fn verdict(&mut self, index: u64, at: Timestamp, data: &VerdictData) {
         // A control of this name was declared again: the old one's occurrences are kept, not its end.
         self.deleted = None;
+        self.note_state(index, at, data.state);
         let before = self.verdict.take();
         let (mut findings, list, members, listed) = before
             .map(|before| {
@@ -151,6 +149,7 @@ impl ControlState {
 
     pub(super) fn heartbeat(&mut self, index: u64, at: Timestamp, data: &Heartbeat) {
         self.deleted = None;
+        self.note_state(index, at, data.state);
         let verdict = self.verdict.get_or_insert_with(|| VerdictState {
             state: data.state,
             reason: String::new(),
@@ -193,34 +192,16 @@ impl ControlState {
             newest(data.population_list.as_ref(), at, verdict.population_list.take());
     }
 
-    /// Takes in a step of an occurrence, as the entry with this number says it.
-    pub fn attestation(&mut self, index: u64, at: Timestamp, data: &AttestationData) {
-        let dates = &data.occurrence;
-        let place = self.occurrences.iter().position(|known| known.dates.period == dates.period);
-        if let Some(known) = place.and_then(|place| self.occurrences.get_mut(place)) {
-            if known.phase != data.phase {
-                (known.phase, known.since) = (data.phase, at);
+    fn note_state(&mut self, index: u64, at: Timestamp, state: State) {
+        self.judged |= state != State::Unknown;
+        match state {
+            State::Failing => {
+                self.failing.get_or_insert(FailingSince { entry: index, at });
             }
-            // The rule may have changed before the occurrence opened, and its dates with it.
-            known.dates = dates.clone();
-            known.entry = index;
-            known.records.extend(data.record.clone());
-            let surplus = known.records.len().saturating_sub(MAX_RECORDS);
-            known.records.drain(..surplus);
-        } else {
-            self.occurrences.push(OccurrenceState {
-                dates: dates.clone(),
-                phase: data.phase,
-                since: at,
-                records: data.record.clone().into_iter().collect(),
-                entry: index,
-            });
+            // Nobody could look: it may fail all the time.
+            State::Unknown => {}
+            State::Passing | State::Excepted | State::NotApplicable => self.failing = None,
         }
-        self.occurrences.sort_by(|a, b| {
-            (a.dates.opens, &a.dates.period).cmp(&(b.dates.opens, &b.dates.period))
-        });
-        let surplus = self.occurrences.len().saturating_sub(MAX_OCCURRENCES);
-        self.occurrences.drain(..surplus);
     }
 
     pub(super) fn forget_verdict(&mut self) {
@@ -229,6 +210,8 @@ impl ControlState {
 
     pub(super) fn delete(&mut self, index: u64) {
         self.verdict = None;
+        self.failing = None;
+        self.judged = false;
         self.deleted = Some(index);
     }
 }

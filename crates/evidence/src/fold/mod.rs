@@ -7,34 +7,56 @@ mod control;
 mod diff;
 mod findings;
 mod objects;
+mod occurrences;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    control::{ControlState, MAX_OCCURRENCES, OccurrenceState, VerdictState},
+    control::{ControlState, FailingSince, VerdictState},
     diff::{MAX_CHANGES, diff},
     findings::{FindingKey, OpenFinding, findings_digest},
     objects::ObjectState,
+    occurrences::{
+        CONTROL_FAILING, EVIDENCE_GAP, MAX_CLOSED_EVENTS, MAX_OCCURRENCES, OccurrenceState,
+        OpenedEvents,
+    },
 };
 use super::{
-    data::{ChangeKind, ObjectChange, OperatorData, OperatorEvent},
+    data::{ChangeKind, GapData, ObjectChange, OperatorData, OperatorEvent},
     entry::{Data, Entry, EntrySubject},
 };
 
 /// The version of the form in which a snapshot keeps a [`LogState`]. A snapshot of another version is
 /// made again from the log.
-pub const STATE_VERSION: u32 = 4;
+pub const STATE_VERSION: u32 = 5;
 
 /// Deleted controls whose occurrences are remembered, the newest: a control that is deleted and
 /// declared again does not get its missed occurrences back.
 const MAX_DELETED: usize = 256;
+
+/// Gaps that are remembered, the newest: what they oblige to is opened right after them.
+const MAX_GAPS: usize = 64;
+
+/// A time in which nobody could look.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GapState {
+    /// Its entry.
+    pub entry: u64,
+    /// When the entry was written.
+    pub at: Timestamp,
+    /// The cluster, or the control that could not be evaluated.
+    pub subject: EntrySubject,
+    /// The time itself, and why.
+    pub data: GapData,
+}
 
 /// An operator that writes the log.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -86,6 +108,9 @@ pub struct LogState {
     absent: BTreeMap<String, Timestamp>,
     /// The newest inventory.
     inventory: Option<InventoryState>,
+    /// The newest gaps, by entry.
+    #[serde(default)]
+    gaps: VecDeque<GapState>,
 }
 
 impl LogState {
@@ -126,8 +151,22 @@ impl LogState {
                 let read = data.read();
                 self.inventory = Some(InventoryState { entry: index, at: entry.at, read });
             }
-            Data::Gap(_) | Data::Stored(..) | Data::Other(..) => {}
+            Data::Gap(data) => self.gap(index, entry, data),
+            Data::Stored(..) | Data::Other(..) => {}
         }
+    }
+
+    fn gap(&mut self, index: u64, entry: &Entry, data: &GapData) {
+        let (subject, data) = (entry.subject.clone(), data.clone());
+        self.gaps.push_back(GapState { entry: index, at: entry.at, subject, data });
+        if self.gaps.len() > MAX_GAPS {
+            self.gaps.pop_front();
+        }
+    }
+
+    /// The newest gaps, the oldest first.
+    pub fn gaps(&self) -> impl Iterator<Item = &GapState> {
+        self.gaps.iter()
     }
 
     /// How many entries were taken in: the number of the next one.
@@ -238,9 +277,12 @@ impl LogState {
     }
 
     fn control_deleted(&mut self, index: u64, name: &str) {
+        for control in self.controls.values_mut() {
+            control.events.failing.remove(name);
+        }
         let Some(control) = self.controls.get_mut(name) else { return };
         control.delete(index);
-        if control.occurrences.is_empty() {
+        if control.occurrences.is_empty() && control.events.count == 0 {
             self.controls.remove(name);
         }
         let deleted = || self.controls.iter().filter(|(_, control)| control.deleted.is_some());

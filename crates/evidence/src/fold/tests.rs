@@ -111,7 +111,13 @@ pub(super) fn occurrence(name: &str, number: i64, phase: OccurrencePhase) -> Ent
         grace_until: at(number * 100 + 60),
         rule_digest: "sha256:01".to_owned(),
     };
-    let data = AttestationData { occurrence: dates, phase, record: None, message: String::new() };
+    let data = AttestationData {
+        occurrence: dates,
+        event: None,
+        phase,
+        record: None,
+        message: String::new(),
+    };
     entry(at(number * 100), EntrySubject::control(name), Data::Attestation(Box::new(data)))
 }
 

@@ -1,22 +1,17 @@
-//! What the log does not hold yet of the occurrences of human controls, and what it remembers of
-//! them. Pure.
+//! What the log does not hold yet of the occurrences of human controls. Pure.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 
 use crate::GuardHistory;
 use comptroller_core::{
-    api::{
-        MAX_OCCURRENCES, Occurrence, OccurrencePhase, OccurrenceRecord,
-        occurrence::MAX_RECORDS,
-        time::{Time, whole_seconds},
-    },
+    api::{Occurrence, OccurrencePhase, OccurrenceRecord, time::whole_seconds},
     engine::Verdict,
     inventory::records::AttestationFacts,
 };
 use comptroller_evidence::{
-    data::{ArtifactRef, AttestationData, AttestationRecord, OccurrenceDates},
+    data::{ArtifactRef, AttestationData, AttestationRecord, OccurrenceDates, OccurrenceEvent},
     entry::Data,
     fold::{ControlState, OccurrenceState},
     privacy::Pseudonymizer,
@@ -64,57 +59,6 @@ impl OccurrenceCourse<'_> {
     }
 }
 
-/// What is remembered of occurrences: the log outranks the status, which many may write. Only what
-/// the log does not keep is taken from the status.
-pub fn remembered_occurrences<'a>(
-    log: impl Iterator<Item = &'a OccurrenceState>,
-    status: &[Occurrence],
-) -> Vec<Occurrence> {
-    let log: Vec<&OccurrenceState> = log.collect();
-    let is_ahead = |one: &OccurrenceState| one.phase == OccurrencePhase::Scheduled;
-    // One that was scheduled by an earlier rule never opens, and stays in the log as it was.
-    let ahead = log.iter().filter(|one| is_ahead(one)).map(|one| one.entry).max();
-    let mut known: Vec<Occurrence> = log
-        .into_iter()
-        .filter(|one| !is_ahead(one) || Some(one.entry) == ahead)
-        .map(|logged| remembered_occurrence(logged, status))
-        .collect();
-    if known.is_empty() {
-        // The log began after them.
-        return status.to_vec();
-    }
-    known.drain(..known.len().saturating_sub(MAX_OCCURRENCES));
-    known
-}
-
-fn remembered_occurrence(logged: &OccurrenceState, status: &[Occurrence]) -> Occurrence {
-    let OccurrenceState { dates: frozen, phase, since, records, .. } = logged;
-    let told = find(status, &frozen.period)
-        .filter(|told| told.phase == *phase && dates(told) == *frozen)
-        .cloned();
-    told.unwrap_or_else(|| Occurrence {
-        period: frozen.period.clone(),
-        phase: *phase,
-        opens: Time(frozen.opens),
-        due: Time(frozen.due),
-        grace_until: Time(frozen.grace_until),
-        rule_digest: frozen.rule_digest.clone(),
-        rule: None,
-        reminded: None,
-        closed: phase.is_closed().then_some(Time(*since)),
-        waived_by: None,
-        records: records
-            .iter()
-            .skip(records.len().saturating_sub(MAX_RECORDS))
-            .map(|record| OccurrenceRecord {
-                name: record.name.clone(),
-                counts: record.counts,
-                note: String::new(),
-            })
-            .collect(),
-    })
-}
-
 /// What the log does not hold yet: each phase that an occurrence entered, and each record that
 /// reached it. `pseudonym` hides who a person is.
 fn steps<'a>(
@@ -124,10 +68,11 @@ fn steps<'a>(
     pseudonym: &dyn Fn(&str) -> String,
     seen: &Seen<'_>,
 ) -> Vec<Data> {
-    let log: Vec<&OccurrenceState> = log.collect();
+    let log: HashMap<&str, &OccurrenceState> =
+        log.map(|known| (known.dates.period.as_str(), known)).collect();
     let mut steps = Vec::new();
     for occurrence in present {
-        let known = log.iter().find(|known| known.dates.period == occurrence.period);
+        let known = log.get(occurrence.period.as_str());
         for record in &occurrence.records {
             let is_known =
                 |known: &&OccurrenceState| known.records.iter().any(|one| one.name == record.name);
@@ -149,10 +94,6 @@ fn steps<'a>(
     steps
 }
 
-fn find<'a>(occurrences: &'a [Occurrence], period: &str) -> Option<&'a Occurrence> {
-    occurrences.iter().find(|occurrence| occurrence.period == period)
-}
-
 fn step(
     occurrence: &Occurrence,
     phase: OccurrencePhase,
@@ -161,19 +102,34 @@ fn step(
 ) -> Data {
     Data::Attestation(Box::new(AttestationData {
         occurrence: dates(occurrence),
+        event: occurrence.event.as_ref().map(logged_event),
         phase,
         record,
         message,
     }))
 }
 
-fn dates(occurrence: &Occurrence) -> OccurrenceDates {
+pub(super) fn dates(occurrence: &Occurrence) -> OccurrenceDates {
     OccurrenceDates {
         period: occurrence.period.clone(),
         opens: occurrence.opens.0,
         due: occurrence.due.0,
         grace_until: occurrence.grace_until.0,
         rule_digest: occurrence.rule_digest.clone(),
+    }
+}
+
+fn logged_event(event: &comptroller_core::api::OccurrenceEvent) -> OccurrenceEvent {
+    let comptroller_core::api::OccurrenceEvent { event, kind, name, item, entry, at, not_by } =
+        event;
+    OccurrenceEvent {
+        event: event.clone(),
+        kind: kind.clone(),
+        name: name.clone(),
+        item: item.clone(),
+        entry: u64::try_from(*entry).unwrap_or_default(),
+        at: at.0,
+        not_by: not_by.clone(),
     }
 }
 
@@ -242,7 +198,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use comptroller_core::api::{Artifact, AttestationOutcome};
+    use crate::remembered_occurrences;
+    use comptroller_core::api::{Artifact, AttestationOutcome, occurrence::MAX_RECORDS};
     use comptroller_evidence::{
         entry::{Entry, EntrySubject},
         fold::LogState,

@@ -7,7 +7,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
 use jiff::Timestamp;
 
 use super::{Open, RecordError, Recorder, Stage};
-use crate::{EvidenceError, Obstacle, SignedCheckpoint, Writing, draft::Entries};
+use crate::{EvidenceError, Obstacle, SignedCheckpoint, Writing, draft::Entries, obligations};
 use comptroller_core::api::time::whole_seconds;
 use comptroller_evidence::{
     data::StoredData,
@@ -109,12 +109,18 @@ impl Recorder {
     pub(super) async fn append(
         &self,
         open: &mut Open,
-        drafts: Entries,
+        mut drafts: Entries,
         stored: Vec<Bytes>,
         now: Timestamp,
     ) -> Result<Appended, RecordError> {
         let epoch = open.epoch;
         let at = whole_seconds(now).0;
+        // An event and what it obliges to are in one append: no crash is between them.
+        let first = open.writer.size();
+        let openings = self.read(|current| {
+            obligations::openings(&current.state, &self.event_rules, &drafts, first, at)
+        });
+        drafts.extend(openings);
         let clock = self.config.clock.reading(at);
         let entries: Vec<Entry> = drafts
             .into_iter()

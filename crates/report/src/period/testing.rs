@@ -687,6 +687,7 @@ fn log_review() -> ControlReport {
         let attested = matches!(phase, OccurrencePhase::Completed | OccurrencePhase::CompletedLate);
         OccurrenceReport {
             period: period.to_owned(),
+            event: None,
             opens: at(opens),
             due: at(due),
             grace_until: at(grace),

@@ -2,28 +2,21 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     calendar::{Calendar, Dates},
-    requirements::{self, RecordRejection},
+    settling::{RecordsByPeriod, missed_at, note_late_records, settle},
 };
 use crate::{
-    api::{
-        MAX_OCCURRENCES, Occurrence, OccurrencePhase, OccurrenceRecord, occurrence::MAX_RECORDS,
-        test_spec::AttestationTest,
-    },
+    api::{MAX_OCCURRENCES, Occurrence, OccurrencePhase, test_spec::AttestationTest},
     inventory::records::AttestationFacts,
 };
 use comptroller_vocabulary::canonical;
 
-/// How long after the grace an occurrence is declared missed: a record that reached the API server
-/// in the last second of it may arrive here a little later, and missed is for ever.
-const SETTLE: SignedDuration = SignedDuration::from_mins(5);
-
-/// How far the clock of who writes a record may be ahead of the API server's.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+/// How many closed occurrences that events opened are kept, the newest. The log has all.
+pub const MAX_CLOSED_EVENTS: usize = 256;
 
 /// All that decides how the occurrences of a control advance.
 pub struct LedgerInputs<'a> {
@@ -37,6 +30,8 @@ pub struct LedgerInputs<'a> {
     pub records: Vec<&'a Arc<AttestationFacts>>,
     /// Finds the exception that waives an occurrence now, by its period and due date; None when none does.
     pub waiver: &'a dyn Fn(&str, Timestamp) -> Option<String>,
+    /// The pseudonym of a user in the log, by which events name people. None while no log is open.
+    pub pseudonym: Option<&'a dyn Fn(&str) -> String>,
     pub now: Timestamp,
 }
 
@@ -50,13 +45,34 @@ pub fn rule_digest(rule: &AttestationTest) -> String {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OccurrenceLedger {
     occurrences: Vec<Occurrence>,
+    /// Those that an event opened and whose end the log holds, by period: they may be forgotten.
+    recorded: BTreeSet<String>,
 }
 
 impl OccurrenceLedger {
     /// The ledger as a status or the evidence log recorded it.
     pub fn restored(mut occurrences: Vec<Occurrence>) -> Self {
-        occurrences.sort_by_key(|occurrence| occurrence.opens.0);
-        Self { occurrences }
+        sort(&mut occurrences);
+        let mut ledger = Self { recorded: BTreeSet::new(), occurrences: Vec::new() };
+        ledger.confirm(&occurrences);
+        ledger.occurrences = occurrences;
+        ledger
+    }
+
+    /// Takes in occurrences that events opened, as the log tells. True if one was not known.
+    pub fn open(&mut self, opened: Vec<Occurrence>) -> bool {
+        let known: BTreeSet<String> =
+            self.occurrences.iter().map(|known| known.period.clone()).collect();
+        let before = self.occurrences.len();
+        self.occurrences.extend(opened.into_iter().filter(|one| !known.contains(&one.period)));
+        sort(&mut self.occurrences);
+        self.occurrences.len() > before
+    }
+
+    /// Takes in what the log holds, so that it may be forgotten here once it is old.
+    pub fn confirm(&mut self, recorded: &[Occurrence]) {
+        let closed = recorded.iter().filter(|one| one.event.is_some() && one.phase.is_closed());
+        self.recorded.extend(closed.map(|one| one.period.clone()));
     }
 
     /// All that are kept, the oldest first and the scheduled one last.
@@ -68,19 +84,39 @@ impl OccurrenceLedger {
     /// changes nothing the second time.
     pub fn advance(&mut self, inputs: &LedgerInputs<'_>) -> bool {
         let before = self.occurrences.clone();
-        self.schedule(inputs);
+        // What an event opens, the log says: the calendar has no part in it.
+        if inputs.rule.on.is_none() {
+            self.schedule(inputs);
+        }
+        let records = RecordsByPeriod::new(&inputs.records);
         for occurrence in &mut self.occurrences {
+            let records = records.of(&occurrence.period);
             if occurrence.phase == OccurrencePhase::Open {
-                settle(occurrence, inputs);
+                settle(occurrence, records, inputs);
             }
             if occurrence.phase.is_closed() {
-                note_late_records(occurrence, inputs);
+                note_late_records(occurrence, records, inputs);
             }
         }
-        // A status is bounded. What goes is in the evidence log.
-        let surplus = self.occurrences.len().saturating_sub(MAX_OCCURRENCES);
-        self.occurrences.drain(..surplus);
+        self.forget_old(inputs.rule);
         self.occurrences != before
+    }
+
+    /// A status is bounded, and so is memory. What goes is in the evidence log.
+    fn forget_old(&mut self, rule: &AttestationTest) {
+        if rule.on.is_none() {
+            let surplus = self.occurrences.len().saturating_sub(MAX_OCCURRENCES);
+            self.occurrences.drain(..surplus);
+            return;
+        }
+        let closed = self.occurrences.iter().filter(|one| one.phase.is_closed()).count();
+        let mut surplus = closed.saturating_sub(MAX_CLOSED_EVENTS);
+        let recorded = &mut self.recorded;
+        self.occurrences.retain(|one| {
+            let goes = surplus > 0 && one.phase.is_closed() && recorded.remove(&one.period);
+            surplus -= usize::from(goes);
+            !goes
+        });
     }
 
     /// When time alone next changes something; None when nothing is scheduled or open.
@@ -167,22 +203,13 @@ fn occurrence(dates: Dates, inputs: &LedgerInputs<'_>, ahead: bool) -> Occurrenc
         due: Time(dates.due),
         grace_until: Time(dates.grace_until),
         rule_digest: inputs.digest.to_owned(),
+        event: None,
         rule: (!ahead).then(|| inputs.rule.clone()),
         reminded: None,
         closed: None,
         waived_by: None,
         records: Vec::new(),
     }
-}
-
-/// The rule that an occurrence froze when it opened. One that does not fit its digest, or is gone, may
-/// have been changed by hand: then the rule in force is all there is.
-fn frozen<'a>(occurrence: &'a Occurrence, inputs: &LedgerInputs<'a>) -> &'a AttestationTest {
-    occurrence
-        .rule
-        .as_ref()
-        .filter(|rule| rule_digest(rule) == occurrence.rule_digest)
-        .unwrap_or(inputs.rule)
 }
 
 fn next_of_open(occurrence: &Occurrence) -> Timestamp {
@@ -192,116 +219,13 @@ fn next_of_open(occurrence: &Occurrence) -> Timestamp {
         .and_then(|rule| rule.remind_before)
         .filter(|_| occurrence.reminded.is_none())
         .map(|before| before.subtract_from(occurrence.due.0));
-    let missed = occurrence.grace_until.0 + SETTLE;
+    let missed = missed_at(occurrence);
     remind.map_or(missed, |remind| remind.min(missed))
 }
 
-/// Completes, waives or misses an open occurrence, or reminds of it.
-fn settle(occurrence: &mut Occurrence, inputs: &LedgerInputs<'_>) {
-    let rule = frozen(occurrence, inputs).clone();
-    let mut records: Vec<_> =
-        inputs.records.iter().filter(|record| record.period == occurrence.period).collect();
-    // The first come first, and those of one second by name.
-    records.sort_by_key(|record| record.recorded_at);
-    let mut people = BTreeSet::new();
-    let mut completed = None;
-    for record in records {
-        let verdict = judge(record, occurrence, &rule);
-        let counts = verdict.is_ok() && completed.is_none();
-        if counts {
-            people.insert(record.attested_by.as_str());
-            if people.len() >= rule.min_attesters() {
-                completed = record.recorded_at;
-            }
-        }
-        let note = match verdict {
-            Ok(note) if counts => note,
-            Ok(_) => "the occurrence was complete without it".to_owned(),
-            Err(why) => why.to_string(),
-        };
-        note_record(occurrence, record, counts, note);
-    }
-    let due = occurrence.due.0;
-    if let Some(at) = completed {
-        let phase =
-            if at <= due { OccurrencePhase::Completed } else { OccurrencePhase::CompletedLate };
-        close(occurrence, phase, at);
-    } else if inputs.now <= due
-        && let Some(exception) = (inputs.waiver)(&occurrence.period, due)
-    {
-        close(occurrence, OccurrencePhase::Waived, inputs.now);
-        occurrence.waived_by = Some(exception);
-    } else if inputs.now >= occurrence.grace_until.0 + SETTLE {
-        let at = occurrence.grace_until.0;
-        close(occurrence, OccurrencePhase::Missed, at);
-    } else if occurrence.reminded.is_none()
-        && rule.remind_before.is_some_and(|before| before.subtract_from(due) <= inputs.now)
-    {
-        occurrence.reminded = Some(crate::api::time::whole_seconds(inputs.now));
-    }
-}
-
-fn close(occurrence: &mut Occurrence, phase: OccurrencePhase, at: Timestamp) {
-    occurrence.phase = phase;
-    occurrence.closed = Some(crate::api::time::whole_seconds(at));
-    occurrence.rule = None;
-}
-
-/// Whether a record counts for an open occurrence: Ok with a note about it, which may be empty. What
-/// decides is when it reached the API server, whatever it claims itself.
-fn judge(
-    record: &AttestationFacts,
-    occurrence: &Occurrence,
-    rule: &AttestationTest,
-) -> Result<String, RecordRejection> {
-    let Some(recorded) = record.recorded_at else {
-        return Err(RecordRejection::NeverStored);
-    };
-    if recorded < occurrence.opens.0 {
-        return Err(RecordRejection::TooEarly { opens: occurrence.opens.0 });
-    }
-    if recorded > occurrence.grace_until.0 {
-        return Err(RecordRejection::TooLate { grace_until: occurrence.grace_until.0 });
-    }
-    if record.performed_at > recorded + CLOCK_SKEW {
-        return Err(RecordRejection::NotYetPerformed { performed: record.performed_at });
-    }
-    if record.performed_at < occurrence.opens.0 {
-        return Err(RecordRejection::PerformedTooEarly {
-            performed: record.performed_at,
-            opens: occurrence.opens.0,
-        });
-    }
-    requirements::check_parts(record, rule)?;
-    requirements::check_attester(&record.attested_by, rule)
-}
-
-/// Notes the records that reach a closed occurrence. They change nothing about how it closed.
-fn note_late_records(occurrence: &mut Occurrence, inputs: &LedgerInputs<'_>) {
-    for record in &inputs.records {
-        // Noted once: what was judged while the occurrence was open keeps its note.
-        let known = occurrence.records.iter().any(|known| known.name == record.name);
-        if known || record.period != occurrence.period {
-            continue;
-        }
-        let note = if occurrence.phase == OccurrencePhase::Missed {
-            "it came too late and is kept as a catch-up: the occurrence stays Missed".to_owned()
-        } else {
-            format!("it arrived when the occurrence was already {}", occurrence.phase)
-        };
-        note_record(occurrence, record, false, note);
-    }
-}
-
-fn note_record(occurrence: &mut Occurrence, record: &AttestationFacts, counts: bool, note: String) {
-    let records = &mut occurrence.records;
-    let new = OccurrenceRecord { name: record.name.clone(), counts, note };
-    if let Some(known) = records.iter_mut().find(|known| known.name == record.name) {
-        *known = new;
-    } else if records.len() < MAX_RECORDS {
-        records.push(new);
-    } else if counts && let Some(last) = records.iter_mut().rev().find(|known| !known.counts) {
-        // What counts must be seen, however much there is that does not.
-        *last = new;
-    }
+/// By when they open; those of one second by number, which has no zeros before it.
+fn sort(occurrences: &mut [Occurrence]) {
+    occurrences.sort_by(|a, b| {
+        (a.opens.0, a.period.len(), &a.period).cmp(&(b.opens.0, b.period.len(), &b.period))
+    });
 }

@@ -5,14 +5,18 @@
 //! nothing yet, and is no part of the population.
 
 mod calendar;
+mod events;
 mod ledger;
 pub mod requirements;
+mod settling;
 #[cfg(test)]
 mod tests;
 
 use jiff::Timestamp;
 
+pub use self::events::{event_number, event_period};
 pub(crate) use self::ledger::{LedgerInputs, OccurrenceLedger, rule_digest};
+use self::settling::is_caught_up;
 use super::{BuildError, Built, Check, CheckContext, Dependency, Finding, Item, Judgement};
 use crate::{
     api::{GROUP, Occurrence, OccurrencePhase, ResourceRef, VERSION, test_spec::AttestationTest},
@@ -26,8 +30,12 @@ pub(crate) const OCCURRENCE: &str = "Occurrence";
 #[derive(Debug)]
 struct AttestationCheck;
 
-/// Compiles an `attestation` test. Never fails: its spec is the rule itself, which the ledger reads.
-pub fn build(_: &AttestationTest) -> Result<Built, BuildError> {
+/// Compiles an `attestation` test: its spec is the rule itself, which the ledger reads.
+///
+/// # Errors
+/// An event of which nothing tells in this version.
+pub fn build(test: &AttestationTest) -> Result<Built, BuildError> {
+    events::check(test).map_err(BuildError::Invalid)?;
     Ok(AttestationCheck.into())
 }
 
@@ -47,8 +55,12 @@ pub(crate) fn reference(period: &str) -> ResourceRef {
     }
 }
 
-/// The item of an occurrence, by the day on which it begins: no two of a control begin on the same day.
+/// The item of an occurrence, by the number of its event or the day on which it begins: no two of a
+/// control have the same.
 pub(crate) fn item(occurrence: &Occurrence) -> Item {
+    if let Some(number) = event_number(&occurrence.period) {
+        return Item::Cluster(number);
+    }
     Item::Cluster(u32::try_from(occurrence.opens.0.as_second() / 86_400).unwrap_or_default())
 }
 
@@ -91,6 +103,14 @@ impl Check for AttestationCheck {
             OccurrencePhase::Open => Some(finding(occurrence, "Overdue", overdue(occurrence))),
             OccurrencePhase::Completed | OccurrencePhase::CompletedLate => {
                 Some(Judgement::default())
+            }
+            // Another event's obligation is none of this one's.
+            OccurrencePhase::Missed if occurrence.event.is_some() => {
+                Some(if is_caught_up(occurrence) {
+                    Judgement::default()
+                } else {
+                    finding(occurrence, "Missed", missed(occurrence))
+                })
             }
             // Until a later one was performed, the control is as the missed one left it.
             OccurrencePhase::Missed if later.iter().any(|other| other.phase.is_completed()) => {
@@ -135,7 +155,8 @@ fn unserved(occurrence: &Occurrence) -> Judgement {
 
 fn overdue(occurrence: &Occurrence) -> String {
     format!(
-        "was due at {} and nobody has attested it{}: perform it and attest it before {}, or it will be missed",
+        "{}was due at {} and nobody has attested it{}: perform it and attest it before {}, or it will be missed",
+        opened_by(occurrence),
         occurrence.due.0,
         refused(occurrence),
         occurrence.grace_until.0
@@ -145,10 +166,24 @@ fn overdue(occurrence: &Occurrence) -> String {
 fn missed(occurrence: &Occurrence) -> String {
     let late = occurrence.records.iter().any(|record| !record.counts);
     let late = if late { "; what was recorded does not count for it" } else { "" };
+    let until = if occurrence.event.is_some() {
+        "it is attested all the same"
+    } else {
+        "a later occurrence is attested"
+    };
     format!(
-        "was due at {} and nobody attested it by {}{late}: it stays missed, and the control fails until a later occurrence is attested",
-        occurrence.due.0, occurrence.grace_until.0
+        "{}was due at {} and nobody attested it by {}{late}: it stays missed, and the control fails until {until}",
+        opened_by(occurrence),
+        occurrence.due.0,
+        occurrence.grace_until.0
     )
+}
+
+/// What happened, as the beginning of a sentence; empty for an occurrence of the calendar.
+fn opened_by(occurrence: &Occurrence) -> String {
+    let Some(event) = &occurrence.event else { return String::new() };
+    let item = event.item.as_ref().map(|item| format!(", {item}")).unwrap_or_default();
+    format!("{} of {} {}{item} at {}: ", event.event, event.kind, event.name, event.at.0)
 }
 
 fn refused(occurrence: &Occurrence) -> String {

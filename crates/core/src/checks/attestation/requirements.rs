@@ -28,6 +28,13 @@ pub enum RecordRejection {
     Lacks(String),
     #[error("attestedBy is not among the attesters of the control")]
     NotAnAttester,
+    #[error(
+        "attestedBy is somebody of the event, whom the control keeps from attesting (notBy): have another person attest"
+    )]
+    Barred,
+    /// No log is open, which has the pseudonyms.
+    #[error("it is not known yet whether attestedBy is somebody of the event")]
+    PeopleUnknown,
 }
 
 /// Whether a record has every part that the rule requires.
@@ -66,4 +73,20 @@ pub fn check_attester(person: &str, rule: &AttestationTest) -> Result<String, Re
     }
     // Who is in a group is known to the API server at the moment of the request, and to nobody later.
     Ok("attestedBy is not among attesters.users; whether they are in one of attesters.groups is checked on admission only, and not verified here".to_owned())
+}
+
+/// Whether somebody is none of the people of an event who may not attest, by pseudonym.
+pub(crate) fn check_not_barred(
+    person: &str,
+    barred: &[String],
+    pseudonym: Option<&dyn Fn(&str) -> String>,
+) -> Result<(), RecordRejection> {
+    if barred.is_empty() {
+        return Ok(());
+    }
+    let pseudonym = pseudonym.ok_or(RecordRejection::PeopleUnknown)?;
+    // Programs stand in the log by their own names.
+    let is_barred =
+        barred.iter().any(|known| known == person) || barred.contains(&pseudonym(person));
+    if is_barred { Err(RecordRejection::Barred) } else { Ok(()) }
 }

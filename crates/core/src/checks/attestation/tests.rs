@@ -87,6 +87,7 @@ impl World {
         let waived = self.waived;
         self.ledger.advance(&LedgerInputs {
             rule: &self.rule,
+            pseudonym: None,
             digest: &rule_digest(&self.rule),
             created: self.created,
             // What is not written yet can't be known.

@@ -651,7 +651,8 @@ fn attestations_are_told_in_full() {
             rule_digest: String::new(),
         };
         let (phase, message) = (OccurrencePhase::Completed, String::new());
-        let data = AttestationData { occurrence, phase, record: Some(record), message };
+        let data =
+            AttestationData { occurrence, event: None, phase, record: Some(record), message };
         entry(time, EntrySubject::control("c"), Data::Attestation(Box::new(data)))
     };
     let report = report(&with_beats(vec![

@@ -61,6 +61,7 @@ impl OccurrencesFold {
             self.0.entry(dates.period.clone()).or_insert_with(|| OccurrenceFold {
                 report: OccurrenceReport {
                     period: dates.period.clone(),
+                    event: data.event.clone(),
                     opens: dates.opens,
                     due: dates.due,
                     grace_until: dates.grace_until,

@@ -81,7 +81,8 @@ fn step(
         grace_until: at(15, 30),
         rule_digest: String::new(),
     };
-    let data = AttestationData { occurrence, phase, record, message: message.to_owned() };
+    let data =
+        AttestationData { occurrence, event: None, phase, record, message: message.to_owned() };
     entry(time, EntrySubject::control("c"), Data::Attestation(Box::new(data)))
 }
 

@@ -534,7 +534,8 @@ fn occurrence(at: Timestamp, phase: OccurrencePhase, record: Option<AttestationR
         grace_until: self::at(10, 0),
         rule_digest: "sha256:01".to_owned(),
     };
-    let data = AttestationData { occurrence: dates, phase, record, message: String::new() };
+    let data =
+        AttestationData { occurrence: dates, event: None, phase, record, message: String::new() };
     entry(at, EntrySubject::control("c"), Data::Attestation(Box::new(data)))
 }
 

@@ -46,7 +46,10 @@ fn occurrence(one: &OccurrenceReport) -> Markup {
     let bare = one.records.is_empty();
     html! {
         tr {
-            th scope="row" { (outside(&one.period)) }
+            th scope="row" {
+                (outside(&one.period))
+                @if let Some(event) = &one.event { br; (outside(&event.describe())) }
+            }
             td { (phase(one.phase)) }
             td.time {
                 "opened " (time(one.opens)) br; "due " (time(one.due))

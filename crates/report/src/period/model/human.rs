@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use comptroller_evidence::data::{ArtifactRef, OccurrencePhase};
+use comptroller_evidence::data::{ArtifactRef, OccurrenceEvent, OccurrencePhase};
 
 /// How many days after a procedure was performed its record is still taken to be written at once. One that
 /// comes later is flagged as backdated.
@@ -15,6 +15,9 @@ pub const BACKDATED_AFTER_DAYS: i64 = 7;
 pub struct OccurrenceReport {
     /// Its name within the control.
     pub period: String,
+    /// What opened it. None of one of the calendar.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<OccurrenceEvent>,
     /// From when it could be attested.
     pub opens: Timestamp,
     /// Until when it was on time.
