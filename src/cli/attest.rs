@@ -22,7 +22,7 @@ use comptroller_core::{
         test_spec::{AttestationTest, RequiredPart},
         time::whole_seconds,
     },
-    checks::attestation::requirements,
+    checks::attestation::{event_number, requirements},
 };
 use comptroller_vocabulary::canonical;
 
@@ -229,15 +229,20 @@ pub fn record(
     };
     let status = control.status.as_ref();
     let occurrences = status.map(|status| status.occurrences.as_slice()).unwrap_or_default();
-    let occurrence = choose(args, occurrences)?;
-    let rule = occurrence.rule.as_ref().unwrap_or(test);
+    // Of what events opened a status shows the newest: an older one is judged by the operator alone.
+    let is_older = args.period.as_deref().is_some_and(|period| is_older(period, occurrences));
+    let occurrence = if is_older { None } else { Some(choose(args, occurrences)?) };
+    let rule = occurrence.and_then(|one| one.rule.as_ref()).unwrap_or(test);
     let attested_by = args.on_behalf_of.as_deref().unwrap_or(user);
     check_attester(name, attested_by, rule)?;
     let performed_at = args.performed_at.unwrap_or(now);
-    check_time(performed_at, args.performed_at.is_some(), occurrence, now)?;
+    if let Some(occurrence) = occurrence {
+        check_time(performed_at, args.performed_at.is_some(), occurrence, now)?;
+    }
+    let period = occurrence.map_or(args.period.as_ref(), |one| Some(&one.period));
     let spec = AttestationSpec {
         control: name.clone(),
-        period: occurrence.period.clone(),
+        period: period.cloned().unwrap_or_default(),
         attested_by: attested_by.to_owned(),
         recorded_by: (attested_by != user).then(|| user.to_owned()),
         performed_at: whole_seconds(performed_at),
@@ -254,6 +259,15 @@ pub fn record(
     check_required(name, &spec, rule)?;
     spec.validate()?;
     Ok(Attestation::new(&name_of(&spec), spec))
+}
+
+/// Whether an event opened an occurrence before all that the status shows.
+fn is_older(period: &str, occurrences: &[Occurrence]) -> bool {
+    let shown = occurrences.first().and_then(|oldest| event_number(&oldest.period));
+    match (event_number(period), shown) {
+        (Some(number), Some(oldest)) => (1..oldest).contains(&number),
+        _ => false,
+    }
 }
 
 /// The given occurrence, or else the open one that is due first.

@@ -14,6 +14,7 @@ pub mod pack;
 pub(crate) mod report;
 pub(crate) mod run;
 pub mod scan;
+pub(crate) mod todo;
 pub(crate) mod ui;
 pub(crate) mod who_can;
 
@@ -47,6 +48,8 @@ enum CliCommand {
     WhoCan(who_can::WhoCanArgs),
     /// Record that a person performed the procedure that a control requires.
     Attest(attest::AttestArgs),
+    /// List what is open and due, overdue first, with the command that answers each.
+    Todo(todo::TodoArgs),
     /// Write the Type I or Type II report for an audit period.
     Report(report::ReportCommand),
     /// Show the controls, their history and the audit periods in a browser.
@@ -74,6 +77,7 @@ pub fn main(cli: Cli) -> ExitCode {
         CliCommand::Scan(args) => scan::run(&args),
         CliCommand::Gap(args) => gap::run(&args),
         CliCommand::Attest(args) => attest::run(&args),
+        CliCommand::Todo(args) => todo::run(&args),
         CliCommand::Report(args) => report::run(&args),
         CliCommand::Ui(args) => ui::run(&args),
         CliCommand::Evidence(args) => evidence::run(&args),

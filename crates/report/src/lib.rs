@@ -10,6 +10,7 @@
     allow(clippy::disallowed_methods, reason = "a test may write the page to look at")
 )]
 
+mod attest_command;
 pub mod baseline;
 mod format;
 pub mod gap;
@@ -31,6 +32,7 @@ pub mod yaml;
 mod tests;
 
 pub use self::{
+    attest_command::attest_command,
     format::{Format, TextFormat, WriteReport},
     model::{
         ControlResult, EvaluationReport, EvaluationSummary, ReportedError, ReportedFinding,

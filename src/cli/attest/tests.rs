@@ -165,3 +165,15 @@ fn an_artifact_is_named_by_its_digest() {
     let refused = artifact(&format!("{path}.gone")).unwrap_err().to_string();
     assert!(refused.contains("minutes.txt.gone can't be read"), "{refused}");
 }
+
+#[test]
+fn what_an_event_opened_can_be_answered_though_the_status_has_no_room_for_it() {
+    let test = json!({"attestation": {"on": {"event": "ControlDeleted"}, "openFor": "5d"}});
+    let shown = control(&test, &[occurrence("event-8", "Open", "2026-11-01", "2026-12-01")]);
+    assert_eq!(attempt(&shown, "").unwrap().period, "event-8");
+    assert_eq!(attempt(&shown, "--period event-3").unwrap().period, "event-3");
+    for period in ["event-0", "event-9", "2026"] {
+        let refused = attempt(&shown, &format!("--period {period}")).unwrap_err();
+        assert!(refused.contains("not known"), "{refused}");
+    }
+}

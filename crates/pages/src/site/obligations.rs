@@ -1,10 +1,7 @@
 //! What people owe: the occurrences of controls that are attested, and the commands that answer them.
 
-use comptroller_core::api::{
-    Occurrence, OccurrencePhase,
-    test_spec::{AttestationTest, RequiredPart},
-};
-use comptroller_report::shell_word;
+use comptroller_core::api::{Occurrence, OccurrencePhase};
+use comptroller_report::attest_command;
 use jiff::Timestamp;
 
 use super::controls::{KnownControl, KnownControls};
@@ -25,20 +22,7 @@ impl Obligation<'_> {
     pub fn command(&self) -> String {
         let test = self.occurrence.rule.as_ref();
         let test = test.or(self.control.control.spec.test.attestation.as_ref());
-        let mut line = format!(
-            "comptroller attest {} --period {} --summary 'What was done, and the result'",
-            shell_word(self.control.name),
-            shell_word(&self.occurrence.period),
-        );
-        for part in test.map(|test: &AttestationTest| test.requires.as_slice()).unwrap_or_default()
-        {
-            line.push_str(match part {
-                RequiredPart::Artifact => " --artifact FILE=URI",
-                RequiredPart::Version => " --version VERSION",
-                RequiredPart::Participants => " --participant PERSON",
-            });
-        }
-        line
+        attest_command(self.control.name, &self.occurrence.period, test)
     }
 }
 
