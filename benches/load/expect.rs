@@ -40,16 +40,22 @@ pub const JUDGED: [&str; 28] = [
 ];
 
 /// Those that ask people, of whom a generated cluster has none, and which have just begun.
-pub const ATTESTED: [&str; 19] = [
+pub const ATTESTED: [&str; 25] = [
     "access-is-reviewed",
     "assets-are-inventoried",
     "capacity-is-reviewed",
     "continuity-plan-is-reviewed",
+    "control-changes-are-reviewed",
+    "deleted-controls-are-explained",
+    "deviations-get-a-response",
     "disaster-recovery-is-exercised",
+    "evidence-gaps-are-explained",
+    "exceptions-are-reviewed",
     "incident-response-is-exercised",
     "insurance-is-reviewed",
     "internal-audit-is-performed",
     "logs-and-alerts-are-reviewed",
+    "long-failures-are-escalated",
     "penetration-test-is-performed",
     "phishing-is-simulated",
     "policies-are-reviewed",
