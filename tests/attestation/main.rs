@@ -15,6 +15,7 @@ mod controlplane;
 mod process;
 
 mod authors;
+mod events;
 mod guarded;
 mod lifecycle;
 mod people;

@@ -19,7 +19,7 @@ use crate::{
     people::{SAM, attestation, cluster, create},
 };
 
-async fn steps(log: &Path, control: &str) -> Vec<AttestationData> {
+pub async fn steps(log: &Path, control: &str) -> Vec<AttestationData> {
     let store = store::open(log.to_str().unwrap()).unwrap();
     let reader = LogReader::open(store, None).await.unwrap();
     let entries: Vec<_> = reader.entries(0..reader.size()).try_collect().await.unwrap();
