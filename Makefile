@@ -9,7 +9,7 @@ HELM_VERSION := v4.3.2
 # Programs and the Debian packages that bring them. Without one its tests are skipped, but never in CI.
 TEST_TOOLS := promtool:prometheus chromium:chromium fish:fish zsh:zsh man:man-db
 # What measures the engine by itself; the benchmark of a whole cluster is apart.
-MICRO := projection checks rbac_graph exceptions cel scan growth memory
+MICRO := projection checks rbac_graph exceptions cel scan audit_stream growth memory
 
 CARGO_PROFILE := $(if $(filter release,$(PROFILE)),--release,)
 # The whole tree's lints, in one place for `lint` and CI.
@@ -100,7 +100,7 @@ bench-criterion: ## Benchmark the parts of the engine: Criterion, growth, memory
 	$(CARGO) bench --locked $(addprefix --bench ,$(or $(BENCH),$(MICRO)))
 
 bench-evidence: ## Benchmark the evidence log: appends; keeping, verifying, starting from and reporting on a year
-	$(CARGO) bench --locked --bench evidence --bench evidence_append
+	$(CARGO) bench --locked --bench evidence --bench evidence_append --bench registers
 
 bench-pages: controlplane kubectl ## Measure how long each page takes with 10,000 objects, from the operator and from `comptroller ui`
 	$(CARGO) test --locked --release --test ui -- --ignored --nocapture measured

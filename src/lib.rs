@@ -14,6 +14,7 @@
     )
 )]
 
+pub(crate) mod audit_stream;
 pub mod cli;
 pub mod controllers;
 pub(crate) mod outbound;

@@ -8,12 +8,12 @@ mod api_cases;
 
 use api_cases::{
     attestation, audit_period, control, exception, invalid_attestations, invalid_audit_periods,
-    invalid_controls, invalid_exceptions, invalid_responses, response, test, valid_audit_periods,
-    valid_controls, valid_exceptions, with,
+    invalid_controls, invalid_exceptions, invalid_people, invalid_responses, person, response,
+    test, valid_audit_periods, valid_controls, valid_exceptions, valid_people, with,
 };
 use comptroller_core::api::{
     Attestation, AuditPeriod, Control, ControlException, ControlStatus, DeviationResponse,
-    InvalidSpec, ResourceRef, State, StatusFinding,
+    InvalidSpec, Person, ResourceRef, State, StatusFinding,
     structural::{self, unknown_fields},
 };
 use jiff::Timestamp;
@@ -33,6 +33,10 @@ fn check_attestation(object: &Value) -> Result<(), InvalidSpec> {
 
 fn check_response(object: &Value) -> Result<(), InvalidSpec> {
     structural::read::<DeviationResponse>(object)?.spec.validate()
+}
+
+fn check_person(object: &Value) -> Result<(), InvalidSpec> {
+    structural::read::<Person>(object)?.spec.validate()
 }
 
 fn check_audit_period(object: &Value) -> Result<(), InvalidSpec> {
@@ -66,6 +70,11 @@ fn what_an_api_server_accepts_is_accepted() {
     }
     assert_eq!(check_response(&response("valid")), Ok(()));
     assert_eq!(unknown_fields(&response("valid")), Vec::<String>::new());
+    for patch in valid_people() {
+        let object = with(person("valid"), &patch);
+        assert_eq!(check_person(&object), Ok(()), "{patch}");
+        assert_eq!(unknown_fields(&object), Vec::<String>::new());
+    }
     assert_eq!(check_attestation(&attestation("valid")), Ok(()));
     assert_eq!(unknown_fields(&attestation("valid")), Vec::<String>::new());
 }
@@ -82,6 +91,9 @@ fn what_an_api_server_refuses_is_refused() {
     for (patch, field) in invalid_attestations() {
         let object = with(attestation("invalid"), &patch);
         assert_names(&check_attestation(&object), field, &patch);
+    }
+    for (patch, field) in invalid_people() {
+        assert_names(&check_person(&with(person("invalid"), &patch)), field, &patch);
     }
     for (patch, field) in invalid_responses() {
         let object = with(response("invalid"), &patch);
@@ -201,8 +213,8 @@ fn everything_that_is_wrong_is_said_at_once_in_sentences() {
         "spec.criteria[0]: \"CC6.9\" is not a criterion; write one of the 61 SOC 2 ids, such as \
          CC6.1, A1.2 or PI1.3, or another framework and its id, such as ISO27001:A.5.15\n\
          spec.heartbeat: 14d is not between 1m and 7d; write a duration in this range, such as 1h or 1d\n\
-         spec.test.rbac: has neither forbid nor rules; name the risks to forbid, or the rights \
-         to restrict"
+         spec.test.rbac: has neither forbid nor rules nor subjects; name the risks to forbid, \
+         the rights to restrict, or who subjects must be"
     );
 }
 

@@ -10,11 +10,11 @@ mod controlplane;
 use std::collections::BTreeMap;
 
 use api_cases::{
-    attestation, audit_period, control, exception, response, test, valid_controls, with,
+    attestation, audit_period, control, exception, person, response, test, valid_controls, with,
 };
 use comptroller::cli::crds::render_stream;
 use comptroller_core::api::{
-    Attestation, AuditPeriod, Control, ControlException, DeviationResponse, InvalidSpec,
+    Attestation, AuditPeriod, Control, ControlException, DeviationResponse, InvalidSpec, Person,
     structural::{self, unknown_fields},
 };
 use controlplane::ControlPlane;
@@ -301,6 +301,7 @@ fn ours(object: &Value) -> Result<(Value, Result<(), InvalidSpec>), String> {
         "Attestation" => {
             structural::read::<Attestation>(object).map(|o| both(&o.spec, o.spec.validate()))
         }
+        "Person" => structural::read::<Person>(object).map(|o| both(&o.spec, o.spec.validate())),
         "DeviationResponse" => {
             structural::read::<DeviationResponse>(object).map(|o| both(&o.spec, o.spec.validate()))
         }
@@ -311,7 +312,10 @@ fn ours(object: &Value) -> Result<(Value, Result<(), InvalidSpec>), String> {
 
 /// What the API server would store, or why it refuses.
 async fn theirs(client: &Client, object: &Value) -> Result<Value, String> {
-    let plural = format!("{}s", object["kind"].as_str().unwrap().to_lowercase());
+    let plural = match object["kind"].as_str().unwrap() {
+        "Person" => "people".to_owned(),
+        kind => format!("{}s", kind.to_lowercase()),
+    };
     let path = format!("/apis/comptroller.dev/v1alpha1/{plural}?dryRun=All&fieldValidation=Strict");
     let request = axum::http::Request::post(path)
         .header("Content-Type", "application/json")
@@ -339,6 +343,7 @@ fn bases() -> Vec<Value> {
         ),
         with(attestation("a"), &json!({"recordedBy": "bot", "corrects": "earlier"})),
         response("r"),
+        person("n"),
         with(response("s"), &json!({"items": null})),
         audit_period("p"),
         with(
@@ -373,7 +378,14 @@ async fn files_and_the_api_server_mean_the_same() {
     let client = plane.admin_client();
     let mut rng = SmallRng::seed_from_u64(SEED);
     let mut objects: BTreeMap<String, Value> = BTreeMap::new();
-    let kinds = [exception("e"), attestation("a"), response("r"), audit_period("p"), control("c")];
+    let kinds = [
+        exception("e"),
+        attestation("a"),
+        response("r"),
+        person("n"),
+        audit_period("p"),
+        control("c"),
+    ];
     let objects_of = bases().into_iter().flat_map(|base| mutations(&base, &mut rng));
     for object in objects_of.chain(kinds.iter().flat_map(heads)) {
         objects.insert(object.to_string(), object);

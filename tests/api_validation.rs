@@ -9,12 +9,12 @@ mod controlplane;
 
 use api_cases::{
     attestation, audit_period, control, exception, invalid_attestations, invalid_audit_periods,
-    invalid_controls, invalid_exceptions, invalid_responses, response, test, valid_audit_periods,
-    valid_controls, valid_exceptions, with,
+    invalid_controls, invalid_exceptions, invalid_people, invalid_responses, person, response,
+    test, valid_audit_periods, valid_controls, valid_exceptions, valid_people, with,
 };
 use comptroller::cli::crds::render_stream;
 use comptroller_core::api::{
-    Attestation, AuditPeriod, Control, ControlException, DeviationResponse, structural,
+    Attestation, AuditPeriod, Control, ControlException, DeviationResponse, Person, structural,
 };
 use controlplane::{ControlPlane, Error};
 use kube::{
@@ -39,6 +39,7 @@ async fn plane() -> &'static ControlPlane {
                 Control::crd_name(),
                 ControlException::crd_name(),
                 DeviationResponse::crd_name(),
+                Person::crd_name(),
             ] {
                 let crd = format!("crd/{crd}");
                 run(&plane, &["wait", "--for=condition=Established", "--timeout=60s", &crd], "")
@@ -74,8 +75,36 @@ fn responses(client: Client) -> Api<DynamicObject> {
     Api::all_with(client, &DeviationResponse::api_resource())
 }
 
+fn people(client: Client) -> Api<DynamicObject> {
+    Api::all_with(client, &Person::api_resource())
+}
+
 fn audit_periods(client: Client) -> Api<DynamicObject> {
     Api::all_with(client, &AuditPeriod::api_resource())
+}
+
+#[tokio::test]
+async fn a_person_is_taken_as_it_is_and_names_its_field_when_refused() {
+    let plane = plane().await;
+    let api = people(plane.admin_client());
+    for (position, patch) in valid_people().iter().enumerate() {
+        let object = with(person(&format!("valid-{position}")), patch);
+        let sent = serde_json::from_value(object.clone()).unwrap();
+        let stored = api.create(&PostParams::default(), &sent).await;
+        let stored = stored.unwrap_or_else(|error| panic!("{patch}: {error}"));
+        assert_eq!(stored.data["spec"], object["spec"], "defaults or pruning changed the spec");
+    }
+    for (patch, field) in invalid_people() {
+        let message = refusal(&api, &with(person("invalid"), &patch)).await;
+        assert!(message.contains(field), "{patch}: {message}");
+    }
+    // A Person moves and leaves, and can be erased.
+    change(&api, "valid-0", json!({"department": "Sales", "endDate": "2026-11-30"})).await.unwrap();
+    let table = run(plane, &["get", "people", "valid-0"], "").await;
+    for cell in ["Jane Doe", "Sales", "sam", "2024-02-29", "2026-11-30"] {
+        assert!(table.contains(cell), "{table}");
+    }
+    run(plane, &["delete", "person", "valid-0"], "").await;
 }
 
 #[tokio::test]

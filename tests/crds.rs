@@ -45,7 +45,8 @@ fn the_stream_holds_every_definition() {
             "auditperiods.comptroller.dev",
             "controlexceptions.comptroller.dev",
             "controls.comptroller.dev",
-            "deviationresponses.comptroller.dev"
+            "deviationresponses.comptroller.dev",
+            "people.comptroller.dev"
         ]
     );
     let generated: Vec<_> = schema::crds().into_iter().map(|crd| crd.metadata.name).collect();
@@ -68,9 +69,11 @@ fn names_and_columns_are_the_contract() {
         (definition("ControlException"), "ctlex", "Phase Controls Expires Approved-By Matched Age"),
         (definition("Attestation"), "att", "Control Period Outcome Attested-By Performed Age"),
         (definition("DeviationResponse"), "dr", "Control Owner Responded-By Corrected-By Age"),
+        (definition("Person"), "", "Name Department Manager Start End Ready Age Usernames"),
     ] {
         assert_eq!(crd["spec"]["scope"], "Cluster");
-        assert_eq!(crd["spec"]["names"]["shortNames"], json!([short]));
+        let shorts = if short.is_empty() { Value::Null } else { json!([short]) };
+        assert_eq!(crd["spec"]["names"]["shortNames"], shorts);
         assert_eq!(crd["spec"]["names"]["categories"], json!(["comptroller"]));
         let version = &crd["spec"]["versions"][0];
         assert_eq!(version["name"], "v1alpha1");

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 /// The controls of `config/soc2` that judge the cluster.
-pub const JUDGED: [&str; 28] = [
+pub const JUDGED: [&str; 29] = [
     "batch-runs-succeed",
     "certificates-do-not-expire",
     "changes-go-through-delivery",
@@ -34,6 +34,7 @@ pub const JUDGED: [&str; 28] = [
     "secrets-encrypted-at-rest",
     "secrets-readers-are-known",
     "services-stay-inside",
+    "users-are-known",
     "volumes-are-backed-up",
     "volumes-are-encrypted",
     "workloads-are-operable",

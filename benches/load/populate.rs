@@ -191,7 +191,10 @@ fn collection(object: &Value) -> String {
     let text = |field: &str| object[field].as_str().unwrap_or_default();
     let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
     let kind = GroupVersionKind::gvk(group, version, text("kind"));
-    let resource = ApiResource::from_gvk(&kind);
+    let mut resource = ApiResource::from_gvk(&kind);
+    if kind.kind == "Person" {
+        "people".clone_into(&mut resource.plural);
+    }
     DynamicObject::url_path(&resource, object["metadata"]["namespace"].as_str())
 }
 

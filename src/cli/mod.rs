@@ -2,6 +2,7 @@
 
 mod arguments;
 pub(crate) mod attest;
+mod audit_stream;
 mod cluster;
 mod completion;
 pub mod crds;
@@ -11,11 +12,14 @@ pub(crate) mod gap;
 mod man;
 mod output;
 pub mod pack;
+pub(crate) mod people;
+mod register;
 pub(crate) mod report;
 pub(crate) mod run;
 pub mod scan;
 pub(crate) mod todo;
 pub(crate) mod ui;
+mod usage;
 pub(crate) mod who_can;
 
 use std::process::ExitCode;
@@ -39,7 +43,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum CliCommand {
     /// Run the operator: evaluate every Control continuously and write its status.
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// Evaluate the controls once, over manifests or a cluster.
     Scan(scan::ScanArgs),
     /// Compare the controls with the SOC 2 criteria: which are covered, and which pass.
@@ -52,12 +56,18 @@ enum CliCommand {
     Todo(todo::TodoArgs),
     /// Write the Type I or Type II report for an audit period.
     Report(report::ReportCommand),
+    /// Print a register, such as that of all grants: now, at a time, or over a window.
+    Register(register::RegisterArgs),
     /// Show the controls, their history and the audit periods in a browser.
     Ui(ui::UiArgs),
     /// Read an evidence log: verify it, prove an entry, export it, draw samples.
     Evidence(evidence::EvidenceArgs),
+    /// Say who used which right, and when last, by the API server's audit events.
+    Usage(usage::UsageArgs),
     /// Print the built-in controls, with the profiles of a distribution and add-ons.
     Pack(pack::PackArgs),
+    /// Import the people who work here from an export of the HR system.
+    People(people::PeopleArgs),
     /// Print the CustomResourceDefinitions, or write them as JSON Schemas for editors.
     Crds(crds::CrdsArgs),
     /// Print a completion script for a shell.
@@ -79,9 +89,12 @@ pub fn main(cli: Cli) -> ExitCode {
         CliCommand::Attest(args) => attest::run(&args),
         CliCommand::Todo(args) => todo::run(&args),
         CliCommand::Report(args) => report::run(&args),
+        CliCommand::Register(args) => register::run(&args),
         CliCommand::Ui(args) => ui::run(&args),
         CliCommand::Evidence(args) => evidence::run(&args),
+        CliCommand::Usage(args) => usage::run(&args),
         CliCommand::Pack(args) => pack::run(&args),
+        CliCommand::People(args) => people::run(&args),
         CliCommand::Crds(args) => crds::run(&args),
         CliCommand::Completion(args) => completion::run(&args),
         CliCommand::Man(args) => man::run(&args),

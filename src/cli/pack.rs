@@ -64,6 +64,7 @@ pub const PACK: &[(&str, &str)] = &[
     control!("security-is-governed"),
     control!("security-training-is-given"),
     control!("services-stay-inside"),
+    control!("users-are-known"),
     control!("vendors-are-reviewed"),
     control!("volumes-are-backed-up"),
     control!("volumes-are-encrypted"),

@@ -12,7 +12,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::cluster::{ClusterArgs, ClusterError};
+use super::{
+    audit_stream::AuditStreamArgs,
+    cluster::{ClusterArgs, ClusterError},
+};
 use crate::{
     controllers::{
         cluster_knowledge,
@@ -104,6 +107,8 @@ pub struct RunArgs {
     /// A file with a bearer token for Alertmanager.
     #[arg(long, value_name = "FILE", requires = "alertmanager")]
     alertmanager_token: Option<PathBuf>,
+    #[command(flatten)]
+    audit_stream: AuditStreamArgs,
 }
 
 impl RunArgs {
@@ -118,6 +123,7 @@ impl RunArgs {
             probe_listen: self.probe_listen,
             insecure: self.insecure,
             certificate,
+            client_authorities: self.audit_stream.client_authorities(),
             ..ServerConfig::new(self.listen)
         }
     }
@@ -156,6 +162,7 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
     let Election { leadership, task: election } =
         elect(args, &client, &metrics, &clock, released.map(drop))?;
     let evidence = evidence(args, &client, &metrics, leadership, clock);
+    let audit_stream = args.audit_stream.stream(&evidence, &metrics)?;
     let parts = Parts {
         client: client.clone(),
         metrics: metrics.clone(),
@@ -166,6 +173,7 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
         reports: args.reports,
         webhook: webhook(args)?,
         alertmanager: alertmanager(args)?,
+        audit_stream: audit_stream.clone(),
     };
     let (handle, operator) = operator::start(&parts, stop.clone());
     let pages = ui::operator::pages(
@@ -182,7 +190,10 @@ async fn serve(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
         Some(displaced) if *displaced.borrow() => DISPLACED.to_owned(),
         _ => board.waiting(),
     });
-    let server = Server::bind(args.server(), client, metrics, probes).await?.with_pages(pages);
+    let server = Server::bind(args.server(), client, metrics, probes)
+        .await?
+        .with_pages(pages)
+        .with_audit_stream(audit_stream);
     tracing::info!(address = %server.address(), "serving /metrics, /ui/, /healthz and /readyz");
     if let Some(address) = server.probe_address() {
         tracing::info!(%address, "serving /healthz and /readyz");

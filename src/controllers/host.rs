@@ -37,6 +37,7 @@ use crate::{
     telemetry::Metrics,
 };
 use comptroller_core::{
+    api::GROUP,
     engine::Engine,
     inventory::{ApiServer, Interner, KindId, ResourceType, Symbol},
 };
@@ -150,6 +151,7 @@ impl Host {
             engine.keep_lapsed_verdicts();
             engine.read_rights();
             engine.keep_log();
+            engine.registers().0.follow();
         }
         let guards = evidence.has_log().then(|| Guards::new(namespace));
         Self {
@@ -257,7 +259,7 @@ impl Host {
         {
             return;
         }
-        self.register_guards(now.time);
+        self.record_guards(now.time);
         let listening = &self.listening;
         let heard = |engine: &Engine, control: &str| listening.heard_until(engine, control);
         self.record.submit(&mut self.engine, now, heard);
@@ -395,10 +397,18 @@ impl Host {
         state.is_some_and(|state| is_of_rights(&state.resource.group, &state.resource.kind))
     }
 
+    /// Whether a kind says who works here.
+    fn is_of_people(&self, kind: KindId) -> bool {
+        let state = self.engine.inventory().kind_state(kind);
+        state.is_some_and(|state| state.resource.group == GROUP && state.resource.kind == "Person")
+    }
+
     fn take_change(&mut self, kind: KindId, received: Instant, change: KindChange, now: Timestamp) {
         let is_news = !matches!(change, KindChange::Confirmed | KindChange::Failing(_));
         if is_news && self.is_of_rights(kind) {
             self.rights_changed = true;
+        }
+        if is_news && (self.is_of_rights(kind) || self.is_of_people(kind)) {
             self.record.forget_users();
         }
         match change {

@@ -28,7 +28,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 
-use super::{audit_period, control, exception, host::Command, writer::WriteError};
+use super::{audit_period, control, exception, host::Command, person, writer::WriteError};
 use crate::{
     source::{
         held::Held,
@@ -38,7 +38,7 @@ use crate::{
     },
     telemetry::{Metrics, ReconcileKind, ReconcileOutcome},
 };
-use comptroller_core::api::{AuditPeriod, Control, ControlException};
+use comptroller_core::api::{AuditPeriod, Control, ControlException, Person};
 use comptroller_recorder::{Evidence, ObjectKey};
 
 /// How many statuses of a kind are written at the same time.
@@ -75,6 +75,12 @@ pub trait Reconciled:
     /// the kind. Events come in the order of the watch, and each is told before the reconciler sees
     /// its object.
     fn command(event: EngineEvent<Self>) -> Option<Command>;
+
+    /// Takes in an event before the reconciler sees its object, for a kind whose statuses depend on
+    /// other objects of the same kind.
+    fn observe(context: &Self::Context, event: &ObjectEvent<Guarded<Self>>) {
+        let _ = (context, event);
+    }
 
     /// Brings the status of an object in line with what is recorded. It is called again whenever
     /// something may have changed and after each failure, so it must find out by itself whether
@@ -163,6 +169,35 @@ impl Reconciled for AuditPeriod {
     }
 }
 
+impl Reconciled for Person {
+    type Context = person::PersonContext;
+    const KIND: ReconcileKind = ReconcileKind::Person;
+
+    /// Verdicts depend on what the engine's own watch says of people.
+    fn command(_: EngineEvent<Self>) -> Option<Command> {
+        None
+    }
+
+    fn observe(context: &Self::Context, event: &ObjectEvent<Guarded<Self>>) {
+        person::observe(context, event);
+    }
+
+    async fn reconcile(
+        object: &Guarded<Self>,
+        context: &Self::Context,
+    ) -> Result<(Action, ReconcileOutcome), WriteError> {
+        person::reconcile(object, context).await
+    }
+
+    fn retry_after(context: &Self::Context, name: &str, error: &WriteError) -> Duration {
+        context.writer.failed(name, error)
+    }
+
+    fn forget(context: &Self::Context, name: &str) {
+        context.writer.forget(name);
+    }
+}
+
 /// What every kind is run with.
 pub struct KindRunner {
     /// How our kinds are listed and watched.
@@ -202,8 +237,8 @@ impl KindRunner {
         context: K::Context,
         mut published: mpsc::UnboundedReceiver<ObjectRef<Guarded<K>>>,
     ) -> RunningKind<K> {
-        let (watch, objects, reader, held) = self.feed::<K>();
         let counted = Arc::new(Counted { context, metrics: self.metrics.clone() });
+        let (watch, objects, reader, held) = self.feed::<K>(Arc::clone(&counted));
         let published = futures::stream::poll_fn(move |context| published.poll_recv(context));
         let results = Controller::for_stream(objects, reader)
             .with_config(Config::default().concurrency(CONCURRENCY))
@@ -264,6 +299,7 @@ impl KindRunner {
     /// each event first, also of what the reconciler never sees: deletions.
     fn feed<K: Reconciled>(
         &self,
+        counted: Arc<Counted<K>>,
     ) -> (
         BoxFuture<'static, ()>,
         impl Stream<Item = WatchResult<K>> + Send + use<K>,
@@ -289,6 +325,9 @@ impl KindRunner {
             })
             .filter_map(move |(happened, event)| {
                 let commands = commands.clone();
+                if let Some(happened) = &happened {
+                    K::observe(&counted.context, happened);
+                }
                 let command = happened.and_then(|happened| K::command(for_engine(happened)));
                 async move {
                     if let Some(command) = command {

@@ -3,7 +3,10 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
-use kube::{Api, Client, runtime::events::Reporter};
+use kube::{
+    Api, Client,
+    runtime::{events::Reporter, reflector::ObjectRef},
+};
 use serde::Serialize;
 use tokio::{
     sync::{mpsc, watch},
@@ -15,21 +18,23 @@ use super::{
     cosigning::{self, Witnesses},
     events, exception, guard,
     host::{Command, Host, Outlets, QUEUE},
-    kinds::KindRunner,
+    kinds::{Guarded, KindRunner},
     notify::{Notifier, Webhook, alerts},
+    person,
     record::ReconcileQueues,
     refusal::WithoutTexts,
     reports::{FindingsBoard, PolicyReports, ReportsMode},
     verdict_board::VerdictBoard,
     writer::Writer,
 };
+use crate::audit_stream::AuditStream;
 use crate::outbound::Target;
 use crate::source::{
     api_server, discovery, held::Held, listwatch::WatchContext, own_kinds::own_kind,
     rewinds::Rewinds, server_clock, watches::Watches,
 };
 use crate::telemetry::{Metrics, ReconcileKind};
-use comptroller_core::api::{AuditPeriod, Control, ControlException};
+use comptroller_core::api::{AuditPeriod, Control, ControlException, Person};
 use comptroller_recorder::Evidence;
 
 /// The name under which events and status fields are written.
@@ -57,6 +62,8 @@ pub struct Parts {
     pub webhook: Option<Webhook>,
     /// The Alertmanager that is told what is wrong. None: there is none.
     pub alertmanager: Option<Target>,
+    /// Who used what, by the API server's audit events. None: nobody hears them.
+    pub audit_stream: Option<AuditStream>,
 }
 
 /// What probes and pages look at.
@@ -97,6 +104,7 @@ pub fn start(
     let (control_queue, controls) = mpsc::unbounded_channel();
     let (exception_queue, exceptions) = mpsc::unbounded_channel();
     let (_, no_periods) = mpsc::unbounded_channel();
+    let (person_queue, people) = mpsc::unbounded_channel();
     let (api_server_wanted, wanted) = watch::channel(false);
     let (evaluated, evaluated_receiver) = watch::channel(false);
     let findings = Arc::new(FindingsBoard::new(parts.reports != ReportsMode::None));
@@ -145,6 +153,8 @@ pub fn start(
     let controls = runner.run_kind::<Control>(context, controls);
     let context = exception_context(parts, &board, &commands, &rewinds);
     let exceptions = runner.run_kind::<ControlException>(context, exceptions);
+    let context = person_context(parts, person_queue, &rewinds);
+    let people = runner.run_kind::<Person>(context, people);
     let context = period_context(parts, &commands, events, rewinds);
     let periods = runner.run_kind::<AuditPeriod>(context, no_periods);
     let held = HeldKinds {
@@ -156,6 +166,7 @@ pub fn start(
         ("watch of Controls", controls.watch),
         ("watch of ControlExceptions", exceptions.watch),
         ("watch of AuditPeriods", periods.watch),
+        ("watch of People", people.watch),
     ] {
         spawn(name, task);
     }
@@ -170,7 +181,8 @@ pub fn start(
     reconcilers.spawn(events::run_beside(controls.reconciler, publishing));
     reconcilers.spawn(exceptions.reconciler);
     reconcilers.spawn(periods.reconciler);
-    let evidence = parts.evidence.clone();
+    reconcilers.spawn(people.reconciler);
+    let (evidence, stream) = (parts.evidence.clone(), parts.audit_stream.clone());
     let (client, namespace) = (parts.client.clone(), parts.namespace.clone());
 
     let handle = Handle { evaluated: evaluated_receiver, board, held };
@@ -184,7 +196,7 @@ pub fn start(
             }
             Some(_) = reconcilers.join_next() => return Err(OperatorError::TaskEnded("reconciler")),
         }
-        finish(&mut reconcilers, &evidence).await;
+        finish(&mut reconcilers, &evidence, stream).await;
         // Whoever publishes meanwhile knows less.
         essential.shutdown().await;
         checkpoint_publisher::publish_last(client, &namespace, &evidence).await;
@@ -193,11 +205,16 @@ pub fn start(
     (handle, run)
 }
 
-/// Lets reconciles under way finish, and closes the log.
-async fn finish(reconcilers: &mut JoinSet<()>, evidence: &Evidence) {
+/// Lets reconciles under way finish, records what the audit stream came to, and closes the log.
+async fn finish(reconcilers: &mut JoinSet<()>, evidence: &Evidence, stream: Option<AuditStream>) {
     let reconciled = async { while reconcilers.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, reconciled).await.is_err() {
         tracing::warn!("a reconcile did not finish in time and was cut");
+    }
+    if let Some(stream) = stream
+        && tokio::time::timeout(GRACE, stream.finish()).await.is_err()
+    {
+        tracing::warn!("what the audit stream came to was not recorded in time: it is a gap of it");
     }
     if tokio::time::timeout(GRACE, evidence.stop()).await.is_err() {
         tracing::warn!("the evidence log was not closed in order: the next start records a gap");
@@ -248,6 +265,9 @@ fn log_tasks(parts: &Parts) -> Vec<(&'static str, BoxFuture<'static, ()>)> {
         // Without it the last thing that it said of the log would be believed for ever.
         ("evidence", evidence.clone().ended().boxed()),
     ];
+    if let Some(stream) = parts.audit_stream.clone() {
+        tasks.push(("audit stream", stream.run(parts.client.clone()).boxed()));
+    }
     if let Some(witnesses) = parts.witnesses.clone() {
         let metrics = parts.metrics.evidence().clone();
         tasks
@@ -292,6 +312,20 @@ fn exception_context(
         evidence: parts.evidence.clone(),
         commands: commands.clone(),
         writer: writer("comptroller/exception", ReconcileKind::Exception, parts, rewinds),
+    }
+}
+
+fn person_context(
+    parts: &Parts,
+    related: mpsc::UnboundedSender<ObjectRef<Guarded<Person>>>,
+    rewinds: &Rewinds,
+) -> person::PersonContext {
+    person::PersonContext {
+        api: Api::all(parts.client.clone()),
+        evidence: parts.evidence.clone(),
+        writer: writer("comptroller/person", ReconcileKind::Person, parts, rewinds),
+        related,
+        directory: person::Directory::default(),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod batch;
 mod inventory;
+mod registers;
 #[cfg(test)]
 mod tests;
 
@@ -19,9 +20,10 @@ use jiff::{SignedDuration, Timestamp};
 use kube::{core::DeserializeGuard, runtime::reflector::ObjectRef};
 use tokio::sync::mpsc;
 
+use self::registers::{RegisterRecords, SentRegister};
 use super::{
+    governed_objects::GovernedObjects,
     listening::Moment,
-    register::Register,
     reports::{FindingLists, FindingsBoard},
     takeover::Takeover,
     verdict_board::{PublishedException, PublishedVerdict, VerdictBoard},
@@ -80,7 +82,7 @@ pub struct RecordStage {
     board: Arc<VerdictBoard>,
     queues: ReconcileQueues,
     takeover: Takeover,
-    register: Register,
+    governed: GovernedObjects,
     /// When the policies that bind records to their authors were in force.
     authors: AuthorGuards,
     controls: BTreeMap<String, ControlRecord>,
@@ -100,6 +102,8 @@ pub struct RecordStage {
     lists: BTreeMap<ResourceType, ListOrigin>,
     /// When it was last looked whether an inventory is due.
     inventory_looked: Option<Instant>,
+    /// How the record of the registers stands.
+    registers: RegisterRecords,
     /// Where recorded verdicts are published with their findings.
     findings: Arc<FindingsBoard>,
     /// Whether every control was published there since the log was opened.
@@ -151,6 +155,8 @@ struct InFlight {
     gaps: Vec<GapData>,
     /// The version of the namespaces that went with it. None when none did.
     namespaces: Option<u64>,
+    /// What of registers went with it.
+    registers: Vec<SentRegister>,
 }
 
 /// A verdict of a batch.
@@ -193,7 +199,7 @@ impl RecordStage {
             evidence,
             board,
             queues,
-            register: Register::default(),
+            governed: GovernedObjects::default(),
             authors: AuthorGuards::default(),
             controls: BTreeMap::new(),
             exceptions: BTreeMap::new(),
@@ -204,6 +210,7 @@ impl RecordStage {
             unconfirmed: Vec::new(),
             namespaces: None,
             lists: BTreeMap::new(),
+            registers: RegisterRecords::default(),
             inventory_looked: None,
             begun: None,
             users: None,
@@ -214,8 +221,8 @@ impl RecordStage {
     }
 
     /// The objects that are governed and recorded.
-    pub fn register(&mut self) -> &mut Register {
-        &mut self.register
+    pub fn governed(&mut self) -> &mut GovernedObjects {
+        &mut self.governed
     }
 
     /// Whether the log is open, and the engine has taken over what it says.
@@ -255,9 +262,9 @@ impl RecordStage {
     /// The periods that close and that the log does not know to be closed; those that are gone close
     /// no more.
     fn unrecorded_closings(&mut self) -> Vec<PeriodClosing> {
-        let (register, evidence) = (&self.register, &self.evidence);
+        let (governed, evidence) = (&self.governed, &self.evidence);
         self.closings.retain(|PeriodClosing { period, .. }| {
-            let is_there = register.key(AUDIT_PERIOD, &period.name) == Some(period);
+            let is_there = governed.key(AUDIT_PERIOD, &period.name) == Some(period);
             let is_logged = evidence.read(|state| PeriodClosing::logged(state, period).is_some());
             is_there && is_logged == Some(false)
         });
@@ -285,7 +292,7 @@ impl RecordStage {
     /// Takes in the verdict on a control whose spec can't be read.
     pub fn note_unreadable(&mut self, key: &ObjectKey, verdict: Verdict) {
         // The object may be gone, or another one, since somebody looked at it.
-        if self.register.key(CONTROL, &key.name) != Some(key) {
+        if self.governed.key(CONTROL, &key.name) != Some(key) {
             return;
         }
         let record = self.control_record(key);
@@ -368,14 +375,14 @@ impl RecordStage {
 
     /// Takes in how an exception stands whose spec can't be read.
     pub fn note_unreadable_exception(&mut self, key: &ObjectKey, state: ExceptionState) {
-        if self.register.key(EXCEPTION, &key.name) == Some(key) {
+        if self.governed.key(EXCEPTION, &key.name) == Some(key) {
             self.note_exception(&key.name, state);
         }
     }
 
     /// Takes in how an exception stands. What the log holds of it already is published at once.
     pub fn note_exception(&mut self, name: &str, state: ExceptionState) {
-        self.register.set_phase(EXCEPTION, name, state.phase.as_str());
+        self.governed.set_phase(EXCEPTION, name, state.phase.as_str());
         let state = Arc::new(state);
         let known = self.exceptions.insert(name.to_owned(), Arc::clone(&state));
         if known.as_ref() != Some(&state) {
@@ -385,7 +392,7 @@ impl RecordStage {
 
     fn publish_exception(&self, name: &str) {
         let Some(state) = self.exceptions.get(name) else { return };
-        let Some(object) = self.register.recorded(EXCEPTION, name) else { return };
+        let Some(object) = self.governed.recorded(EXCEPTION, name) else { return };
         let Some(recorded) = object.with_state(state) else { return };
         let ObjectRecord { key, generation, .. } = object.value();
         self.board.publish_exception(key, PublishedException { recorded, generation: *generation });
@@ -407,7 +414,7 @@ impl RecordStage {
     /// holds all that it keeps of it.
     fn restate(&mut self, engine: &Engine, name: &str) -> bool {
         let Some(verdict) = self.verdict(engine, name).cloned() else { return false };
-        if self.register.recorded(CONTROL, name).is_none() {
+        if self.governed.recorded(CONTROL, name).is_none() {
             return false;
         }
         let Some(record) = self.controls.get(name) else { return false };
@@ -467,7 +474,7 @@ impl RecordStage {
         self.board.begin(opening);
         self.findings.begin(opening);
         self.is_whole = false;
-        self.register.compare_again();
+        self.governed.compare_again();
         for record in self.controls.values_mut() {
             record.published = None;
             record.heartbeat_due = None;
@@ -475,6 +482,7 @@ impl RecordStage {
         }
         self.waiting = self.controls.keys().cloned().collect();
         self.namespaces = None;
+        self.registers.compare_again();
         self.begun = None;
         (self.gathered, self.gathering_since) = (false, None);
     }
@@ -500,7 +508,9 @@ impl RecordStage {
 
     /// Takes in what came of the batch that was under way: what the log holds is published.
     pub fn settle(&mut self, engine: &mut Engine, result: BatchResult) {
-        let Some(InFlight { answer: _, sent, mut gaps, namespaces }) = self.in_flight.take() else {
+        let Some(InFlight { answer: _, sent, mut gaps, namespaces, registers }) =
+            self.in_flight.take()
+        else {
             return;
         };
         match result {
@@ -511,6 +521,7 @@ impl RecordStage {
             }
             Err(error) => {
                 tracing::debug!(%error, "a batch is not recorded yet");
+                self.registers.not_confirmed(registers);
                 gaps.append(&mut self.gaps);
                 self.gaps = gaps;
                 for sent in sent {
@@ -531,7 +542,7 @@ impl RecordStage {
     fn settle_recorded(&mut self, engine: &mut Engine, sent: Vec<Sent>, receipt: Receipt) {
         for recorded in receipt.objects {
             let (kind, name) = (recorded.value().kind, recorded.value().key.name.clone());
-            if self.register.note_recorded(recorded) && kind == EXCEPTION {
+            if self.governed.note_recorded(recorded) && kind == EXCEPTION {
                 self.publish_exception(&name);
             }
         }
@@ -551,7 +562,7 @@ impl RecordStage {
                 self.settle_verdict(engine, &sent, recorded, lists);
             } else {
                 // The log lacks its object: both are recorded together.
-                self.register.not_recorded(CONTROL, name);
+                self.governed.not_recorded(CONTROL, name);
                 self.enqueue(name);
             }
         }
@@ -642,7 +653,9 @@ impl RecordStage {
         // One that is due already waits for a word of an input, which wakes the task.
         let heartbeat = due.filter(|due| *due > now.instant).min();
         let obligation = self.next_obligation.and_then(|at| now.instant_of(at));
-        gathered.into_iter().chain(windows.min()).chain(heartbeat).chain(obligation).min()
+        let registers = self.registers.next();
+        let timers = windows.min().into_iter().chain(heartbeat).chain(obligation).chain(registers);
+        gathered.into_iter().chain(timers).min()
     }
 
     /// The newest entry that says how a control stands. None when there is none, or no log.

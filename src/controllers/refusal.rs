@@ -5,7 +5,7 @@ use kube::core::Status;
 
 use crate::telemetry::StatusRefusal;
 use comptroller_core::api::{
-    AuditPeriodStatus, ControlExceptionStatus, ControlStatus,
+    AuditPeriodStatus, ControlExceptionStatus, ControlStatus, PersonStatus,
     condition::{Condition, ConditionStatus, condition, set_condition},
 };
 
@@ -112,6 +112,12 @@ impl WithoutTexts for ControlExceptionStatus {
 }
 
 impl WithoutTexts for AuditPeriodStatus {
+    fn conditions(&mut self) -> &mut Vec<Condition> {
+        &mut self.conditions
+    }
+}
+
+impl WithoutTexts for PersonStatus {
     fn conditions(&mut self) -> &mut Vec<Condition> {
         &mut self.conditions
     }

@@ -162,7 +162,11 @@ impl<S: Clone + PartialEq + Serialize + WithoutTexts> Writer<S> {
         self.backoff(name).unwrap_or_default()
     }
 
+    /// The status of an object, for logs. The name of a Person is personal data, which no log holds.
     fn what(&self, name: &str) -> String {
+        if self.kind == ReconcileKind::Person {
+            return "the status of a Person".to_owned();
+        }
         format!("the status of {} {name}", self.kind.resource())
     }
 
@@ -276,8 +280,7 @@ impl<S: Clone + PartialEq + Serialize + WithoutTexts> Writer<S> {
         // Resource versions grow (KEP-5504), so the cluster must have been restored.
         if version.zip(before).is_some_and(|(version, before)| version < before) {
             tracing::warn!(
-                kind = self.kind.resource(),
-                name,
+                object = self.what(name),
                 "a write got a lower resource version than the one before, so the cluster was restored to an earlier state: everything is listed and written again"
             );
             self.rewinds.announce();

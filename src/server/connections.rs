@@ -94,6 +94,8 @@ pub struct Connections {
 #[derive(Clone, Debug)]
 pub struct Peer {
     pub source: ClientSource,
+    /// Whether it showed a certificate of an authority that is believed.
+    pub is_certified: bool,
     slot: Arc<SlotGuard>,
 }
 
@@ -108,7 +110,7 @@ impl Peer {
     pub fn alone() -> Self {
         let source = ClientSource::of(std::net::Ipv4Addr::LOCALHOST.into());
         let slots = Arc::new(Mutex::new(Slots::new(1, 1)));
-        Self { source, slot: Arc::new(SlotGuard { number: 0, slots }) }
+        Self { source, is_certified: false, slot: Arc::new(SlotGuard { number: 0, slots }) }
     }
 
     fn is_trusted(&self) -> bool {
@@ -171,7 +173,8 @@ impl Connections {
         let (handle, ended) = oneshot::channel();
         let slots = Arc::clone(&self.slots);
         let number = slots.lock().unwrap_or_else(PoisonError::into_inner).take(source, handle);
-        let peer = Peer { source, slot: Arc::new(SlotGuard { number, slots }) };
+        let peer =
+            Peer { source, is_certified: false, slot: Arc::new(SlotGuard { number, slots }) };
         let (router, tls, limits) = (self.router.clone(), self.tls.clone(), self.limits);
         let shutdown = self.shutdown.subscribe();
         // The handshake is part of the task: a client that never finishes it delays nobody.
@@ -198,7 +201,12 @@ async fn serve(
         _ = shutdown.wait_for(|&shutdown| shutdown) => return,
     };
     match handshake {
-        Ok(Ok(stream)) => serve_http(stream, router, peer, limits, shutdown).await,
+        Ok(Ok(stream)) => {
+            // The handshake has verified it, or there is none.
+            let is_certified = stream.get_ref().1.peer_certificates().is_some();
+            let peer = Peer { is_certified, ..peer };
+            serve_http(stream, router, peer, limits, shutdown).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }

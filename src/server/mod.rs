@@ -6,6 +6,7 @@
 //! (`TokenReview`) and whether that user may read (`SubjectAccessReview`).
 
 mod access;
+mod audit;
 mod cache;
 mod client_source;
 pub(crate) mod connections;
@@ -23,11 +24,11 @@ use tokio::net::TcpListener;
 
 pub use probes::ProbeState;
 
-use crate::{telemetry::Metrics, ui::Pages};
+use crate::{audit_stream::AuditStream, telemetry::Metrics, ui::Pages};
 use access::Access;
 use connections::{ConnectionLimits, Connections};
 use routes::RouteState;
-use tls::CertificateStore;
+use tls::{CertificateStore, ClientAuthorities};
 
 /// How often the files of a certificate are read again.
 const RELOAD: Duration = Duration::from_secs(10);
@@ -46,6 +47,9 @@ pub struct ServerConfig {
     pub certificate: Option<CertificateFiles>,
     /// How often the files of the certificate are read again.
     pub reload: Duration,
+    /// A file with the authorities by whose certificates the API server is known as the sender of audit
+    /// events, in PEM. None: it sends a token.
+    pub client_authorities: Option<PathBuf>,
 }
 
 /// A certificate in files, as in a mounted Secret that cert-manager writes.
@@ -60,7 +64,14 @@ pub struct CertificateFiles {
 impl ServerConfig {
     /// HTTPS at `listen` with a certificate that is generated in memory.
     pub fn new(listen: SocketAddr) -> Self {
-        Self { listen, probe_listen: None, insecure: false, certificate: None, reload: RELOAD }
+        Self {
+            listen,
+            probe_listen: None,
+            insecure: false,
+            certificate: None,
+            reload: RELOAD,
+            client_authorities: None,
+        }
     }
 }
 
@@ -98,6 +109,7 @@ pub struct Server {
     address: SocketAddr,
     probe_listener: Option<(TcpListener, SocketAddr)>,
     certificates: Option<Arc<CertificateStore>>,
+    clients: Option<ClientAuthorities>,
     reload: Duration,
     state: RouteState,
 }
@@ -110,7 +122,14 @@ impl Server {
         metrics: Metrics,
         probes: ProbeState,
     ) -> Result<Self, ServerError> {
-        let ServerConfig { listen, probe_listen, insecure, certificate, reload } = config;
+        let ServerConfig {
+            listen,
+            probe_listen,
+            insecure,
+            certificate,
+            reload,
+            client_authorities,
+        } = config;
         // Canonical, since ::ffff:127.0.0.1 is the same address in another form.
         if insecure && !listen.ip().to_canonical().is_loopback() {
             return Err(ServerError::Insecure(listen));
@@ -121,19 +140,31 @@ impl Server {
             let access = Access::reviewed(client, metrics.outages().clone());
             (access, Some(Arc::new(CertificateStore::load(certificate).await?)))
         };
+        let clients = match &client_authorities {
+            Some(file) => Some(tls::client_authorities(file).await?),
+            None => None,
+        };
         let (listener, address) = listen_on(listen, "--listen").await?;
         let probe_listener = match probe_listen {
             Some(listen) => Some(listen_on(listen, "--probe-listen").await?),
             None => None,
         };
-        let state = RouteState { metrics, probes, access: Arc::new(access), pages: None };
-        Ok(Self { listener, address, probe_listener, certificates, reload, state })
+        let state =
+            RouteState { metrics, probes, access: Arc::new(access), pages: None, audit: None };
+        Ok(Self { listener, address, probe_listener, certificates, clients, reload, state })
     }
 
     /// Serves these pages as well.
     #[must_use]
     pub fn with_pages(mut self, pages: Pages) -> Self {
         self.state.pages = Some(pages);
+        self
+    }
+
+    /// Takes the events of the API server as well.
+    #[must_use]
+    pub(crate) fn with_audit_stream(mut self, stream: Option<AuditStream>) -> Self {
+        self.state.audit = stream;
         self
     }
 
@@ -149,7 +180,9 @@ impl Server {
 
     /// Answers until `shutdown`; then finishes the requests in progress, for at most 10 s.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServerError> {
-        let tls = self.certificates.clone().map(tls::acceptor).transpose()?;
+        let clients = self.clients.clone();
+        let tls = self.certificates.clone();
+        let tls = tls.map(|certificates| tls::acceptor(certificates, clients)).transpose()?;
         let probe_router = routes::probe_router(self.state.probes.clone());
         // Limits of their own: a flood of metrics clients must not close the kubelet's connections.
         let probing = Connections::new(probe_router, None, ConnectionLimits::PROBES);

@@ -11,14 +11,17 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use tower::util::MapResponseLayer;
 
 use super::{
     access::{Access, AccessDenied, Target, bearer_token, seconds},
+    audit::{self, AuditState},
     connections::Peer,
     pages::{self, PageState},
     probes::ProbeState,
 };
 use crate::{
+    audit_stream::AuditStream,
     telemetry::{self, Metrics},
     ui::Pages,
 };
@@ -33,6 +36,8 @@ pub struct RouteState {
     pub access: Arc<Access>,
     /// None: there are no pages.
     pub pages: Option<Pages>,
+    /// None: no audit events are taken.
+    pub audit: Option<AuditStream>,
 }
 
 pub fn router(state: RouteState) -> Router {
@@ -41,6 +46,15 @@ pub fn router(state: RouteState) -> Router {
         .with_state(state.clone())
         .merge(probe_routes(state.probes))
         .layer(middleware::from_fn(guard));
+    let router = match state.audit {
+        // It alone takes a body.
+        Some(stream) => {
+            let access = Arc::clone(&state.access);
+            let audit = audit::router(AuditState { stream, access });
+            router.merge(audit.layer(MapResponseLayer::new(hardened)))
+        }
+        None => router,
+    };
     match state.pages {
         // They have headers of their own, and a form.
         Some(pages) => router.merge(pages::router(PageState { pages, access: state.access })),
@@ -92,7 +106,7 @@ async fn readyz(State(probes): State<ProbeState>) -> Response {
     }
 }
 
-fn denial(denied: &AccessDenied) -> Response {
+pub(super) fn denial(denied: &AccessDenied) -> Response {
     let status = match denied {
         AccessDenied::NoToken | AccessDenied::BadToken => StatusCode::UNAUTHORIZED,
         AccessDenied::Forbidden { .. } => StatusCode::FORBIDDEN,
@@ -111,7 +125,7 @@ fn denial(denied: &AccessDenied) -> Response {
 }
 
 /// One line of plain text. It may have names from the cluster, so control characters are removed.
-fn text(status: StatusCode, line: &str) -> Response {
+pub(super) fn text(status: StatusCode, line: &str) -> Response {
     let line: String = line.chars().filter(|c| !c.is_control()).collect();
     (status, format!("{line}\n")).into_response()
 }
@@ -119,7 +133,7 @@ fn text(status: StatusCode, line: &str) -> Response {
 /// Rejects request bodies, which no route takes, and keeps browsers from interpreting or caching a
 /// response.
 async fn guard(request: Request<Body>, next: Next) -> Response {
-    let mut response = if request.body().is_end_stream() {
+    let response = if request.body().is_end_stream() {
         next.run(request).await
     } else {
         let mut response = text(StatusCode::PAYLOAD_TOO_LARGE, "this server takes no request body");
@@ -127,6 +141,11 @@ async fn guard(request: Request<Body>, next: Next) -> Response {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         response
     };
+    hardened(response)
+}
+
+/// Keeps browsers from interpreting or caching a response.
+fn hardened(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -158,7 +177,7 @@ mod tests {
         let probes = ProbeState::new(receiver, move || waits.borrow().clone());
         let access = Arc::new(Access::Open);
         let metrics = Metrics::new().unwrap();
-        let state = RouteState { metrics, probes, access, pages: None };
+        let state = RouteState { metrics, probes, access, pages: None, audit: None };
         let router = router(state).layer(Extension(Peer::alone()));
         Bench { evaluated, waiting, router }
     }

@@ -9,16 +9,19 @@ use std::{
 
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::{
-    ServerConfig,
+    RootCertStore, ServerConfig,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
-    server::{ClientHello, ResolvesServerCert},
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
     sign::CertifiedKey,
     version::{TLS12, TLS13},
 };
 use tokio_rustls::TlsAcceptor;
 
 use super::{CertificateFiles, ServerError};
+
+/// The authorities by whose certificates a sender of audit events is known.
+pub type ClientAuthorities = Arc<RootCertStore>;
 
 /// The certificate for the next connection.
 #[derive(Debug)]
@@ -84,15 +87,44 @@ impl ResolvesServerCert for CertificateStore {
     }
 }
 
-/// TLS 1.2 and 1.3 with `certificates`.
-pub fn acceptor(certificates: Arc<CertificateStore>) -> Result<TlsAcceptor, ServerError> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[&TLS13, &TLS12])?
-        .with_no_client_auth()
-        .with_cert_resolver(certificates);
+/// TLS 1.2 and 1.3 with `certificates`. A client may show a certificate of `clients`; one of somebody
+/// else ends the handshake, and most show none.
+pub fn acceptor(
+    certificates: Arc<CertificateStore>,
+    clients: Option<ClientAuthorities>,
+) -> Result<TlsAcceptor, ServerError> {
+    let provider = Arc::new(ring::default_provider());
+    let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&TLS13, &TLS12])?;
+    let config = match clients {
+        None => config.with_no_client_auth(),
+        Some(clients) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(clients, provider)
+                .allow_unauthenticated()
+                .build()
+                .map_err(|error| rustls::Error::General(error.to_string()))?;
+            config.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = config.with_cert_resolver(certificates);
     // All that the connections serve.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Reads the authorities of a file in PEM.
+pub async fn client_authorities(file: &Path) -> Result<ClientAuthorities, ServerError> {
+    let pem = bytes(file).await?;
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|error| unusable(file, &error))?;
+        store.add(certificate).map_err(|error| unusable(file, &error))?;
+    }
+    // Without one, nobody could be known.
+    if store.is_empty() {
+        return Err(unusable(file, &"there is no certificate in it"));
+    }
+    Ok(Arc::new(store))
 }
 
 async fn read(files: &CertificateFiles) -> Result<CertificatePair, ServerError> {

@@ -124,7 +124,7 @@ where
             }
             // etcd takes at most 1.5 MiB, so no object of ours is this large.
             WatchEvent::TooLarge(head) => {
-                let object = ObjectName::find(head);
+                let object = logged_name::<K>(head);
                 tracing::warn!(kind = %K::kind(&()), %object, "an object is larger than 8 MiB and is ignored: make it smaller");
                 None
             }
@@ -140,13 +140,18 @@ where
     }
 }
 
+/// The name of an object, for logs; of a Person, which is personal data, nothing.
+fn logged_name<K: Resource<DynamicType = ()>>(text: &[u8]) -> String {
+    if K::kind(&()) == "Person" { String::new() } else { ObjectName::find(text).to_string() }
+}
+
 /// An object of a kind. None if not even its metadata can be read, which no API server sends.
 fn read<K: Resource<DynamicType = ()> + DeserializeOwned>(
     text: &[u8],
 ) -> Option<DeserializeGuard<K>> {
     serde_json::from_slice(text)
         .inspect_err(|error| {
-            let object = ObjectName::find(text);
+            let object = logged_name::<K>(text);
             let (line, column) = (error.line(), error.column());
             // Only the position: the text may be personal data.
             tracing::warn!(kind = %K::kind(&()), %object, line, column, "an object can't be read");

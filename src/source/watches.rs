@@ -284,12 +284,16 @@ impl<E: From<SourceEvent>> KindWatch<E> {
         }
     }
 
-    fn skip(&mut self, object: ObjectName, error: String) {
+    fn skip(&mut self, mut object: ObjectName, error: String) {
         // The first one is enough to make the kind incomplete, and is what the status names.
         if self.unread.is_some() {
             return;
         }
         let resource = self.plan.projector.resource();
+        // The name of a Person is personal data, which no log holds.
+        if resource.kind == "Person" {
+            object = ObjectName::default();
+        }
         tracing::warn!(%resource, %object, error, "an object can't be read, so controls that read its kind are Unknown: make it smaller, or delete it");
         self.unread = Some(UnreadObject::new(object, error));
     }

@@ -4,7 +4,7 @@ use comptroller_recorder::Observer;
 use jiff::Timestamp;
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts, core::Collector};
 
-/// The families `comptroller_evidence_*`. Clones share them.
+/// The families `comptroller_evidence_*` and `comptroller_register_*`. Clones share them.
 #[derive(Clone, Debug)]
 pub struct EvidenceMetrics {
     entries: IntGaugeVec,
@@ -17,6 +17,8 @@ pub struct EvidenceMetrics {
     cosigned: GaugeVec,
     witness_failures: IntCounterVec,
     witness_refuses: IntGaugeVec,
+    register_items: IntGaugeVec,
+    register_changes: IntCounterVec,
 }
 
 impl EvidenceMetrics {
@@ -94,6 +96,20 @@ impl EvidenceMetrics {
                 ),
                 &["witness"],
             )?,
+            register_items: IntGaugeVec::new(
+                Opts::new(
+                    "comptroller_register_items",
+                    "How many items a register has, such as that of all grants, by its newest entry in the evidence log.",
+                ),
+                &["register"],
+            )?,
+            register_changes: IntCounterVec::new(
+                Opts::new(
+                    "comptroller_register_changes_total",
+                    "Items of a register that came, went or changed, as the evidence log has them.",
+                ),
+                &["register"],
+            )?,
         })
     }
 
@@ -120,7 +136,7 @@ impl EvidenceMetrics {
         self.witness_refuses.with_label_values(&[url]).set(1);
     }
 
-    pub(super) fn collectors(&self) -> [Box<dyn Collector>; 10] {
+    pub(super) fn collectors(&self) -> [Box<dyn Collector>; 12] {
         [
             Box::new(self.entries.clone()),
             Box::new(self.checkpoint.clone()),
@@ -132,6 +148,8 @@ impl EvidenceMetrics {
             Box::new(self.cosigned.clone()),
             Box::new(self.witness_failures.clone()),
             Box::new(self.witness_refuses.clone()),
+            Box::new(self.register_items.clone()),
+            Box::new(self.register_changes.clone()),
         ]
     }
 }
@@ -153,6 +171,13 @@ impl Observer for EvidenceMetrics {
         self.checkpoint.with_label_values::<&str>(&[]).set(at.as_duration().as_secs_f64());
     }
 
+    fn register_recorded(&self, register: &str, items: u64, changes: usize) {
+        let items = i64::try_from(items).unwrap_or(i64::MAX);
+        self.register_items.with_label_values(&[register]).set(items);
+        let changes = u64::try_from(changes).unwrap_or(u64::MAX);
+        self.register_changes.with_label_values(&[register]).inc_by(changes);
+    }
+
     fn failed(&self) {
         self.failures.with_label_values::<&str>(&[]).inc();
     }
@@ -170,6 +195,7 @@ impl Observer for EvidenceMetrics {
     fn ended(&self) {
         self.entries.reset();
         self.checkpoint.reset();
+        self.register_items.reset();
         self.put_back(false);
     }
 }

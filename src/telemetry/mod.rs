@@ -2,6 +2,7 @@
 //!
 //! [`Metrics`] is passed around and never global, so that two operators in one process don't mix theirs.
 
+mod audit_stream;
 mod client;
 mod controls;
 mod evidence;
@@ -20,6 +21,7 @@ use prometheus::{
     Registry, TextEncoder, core::Collector,
 };
 
+pub use audit_stream::{AuditStreamMetrics, BatchOutcome};
 pub use client::{ClientMetrics, CountRequests};
 pub use evidence::EvidenceMetrics;
 pub use failure::RequestFailure;
@@ -52,10 +54,11 @@ pub enum ReconcileKind {
     Control,
     Exception,
     AuditPeriod,
+    Person,
 }
 
 impl ReconcileKind {
-    const ALL: [Self; 3] = [Self::Control, Self::Exception, Self::AuditPeriod];
+    const ALL: [Self; 4] = [Self::Control, Self::Exception, Self::AuditPeriod, Self::Person];
 
     /// The kind as Kubernetes names it.
     pub const fn resource(self) -> &'static str {
@@ -63,6 +66,7 @@ impl ReconcileKind {
             Self::Control => "Control",
             Self::Exception => "ControlException",
             Self::AuditPeriod => "AuditPeriod",
+            Self::Person => "Person",
         }
     }
 
@@ -71,6 +75,7 @@ impl ReconcileKind {
             Self::Control => "control",
             Self::Exception => "exception",
             Self::AuditPeriod => "auditperiod",
+            Self::Person => "person",
         }
     }
 }
@@ -162,6 +167,7 @@ struct MetricFamilies {
     outages: Outages,
     evidence: EvidenceMetrics,
     outflow: OutflowMetrics,
+    audit_stream: AuditStreamMetrics,
     client: ClientMetrics,
 }
 
@@ -273,6 +279,7 @@ impl Metrics {
             )?,
             evidence: EvidenceMetrics::new()?,
             outflow: OutflowMetrics::new()?,
+            audit_stream: AuditStreamMetrics::new()?,
             client: ClientMetrics::new(outages.clone())?,
             outages,
             registry,
@@ -402,6 +409,11 @@ impl Metrics {
         &self.0.outflow
     }
 
+    /// The metrics of the audit stream.
+    pub fn audit_stream(&self) -> &AuditStreamMetrics {
+        &self.0.audit_stream
+    }
+
     /// A layer for [`kube::client::ClientBuilder`] that counts the requests of a client.
     pub fn client_layer(&self) -> CountRequests {
         CountRequests::new(self.0.client.clone())
@@ -444,6 +456,7 @@ impl MetricFamilies {
             .into_iter()
             .chain(self.evidence.collectors())
             .chain(self.outflow.collectors())
+            .chain(self.audit_stream.collectors())
             .chain(self.client.collectors());
         for collector in collectors {
             self.registry.register(collector)?;

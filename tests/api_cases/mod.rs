@@ -91,6 +91,73 @@ pub fn response(name: &str) -> Value {
     })
 }
 
+pub fn person(name: &str) -> Value {
+    json!({
+        "apiVersion": "comptroller.dev/v1alpha1",
+        "kind": "Person",
+        "metadata": {"name": name},
+        "spec": {
+            "displayName": "Jane Doe",
+            "email": "jane.doe@example.com",
+            "identities": {"usernames": ["jane@corp", "oidc:jane"], "groups": ["platform"]},
+            "department": "Platform",
+            "roles": ["engineer", "on-call"],
+            "manager": "sam",
+            "startDate": "2024-02-29",
+            "endDate": "2026-12-31",
+        },
+    })
+}
+
+/// Patches that leave a valid person valid.
+pub fn valid_people() -> Vec<Value> {
+    vec![
+        json!({}),
+        json!({"email": null, "department": null, "roles": null, "manager": null}),
+        json!({"startDate": null}),
+        json!({"endDate": null}),
+        json!({"endDate": "2024-02-29"}),
+        json!({"endDate": "9999-12-31"}),
+        json!({"identities": {"groups": null}}),
+        json!({"identities": {"usernames": null}}),
+        json!({"identities": {"usernames": ["CN=Jane Doe,O=corp"]}}),
+    ]
+}
+
+/// Patches that make a valid person invalid, with the field that the refusal must name.
+pub fn invalid_people() -> Vec<(Value, &'static str)> {
+    vec![
+        (json!({"displayName": null}), "spec.displayName"),
+        (json!({"displayName": ""}), "spec.displayName"),
+        (json!({"displayName": "x".repeat(257)}), "spec.displayName"),
+        (json!({"email": "jane"}), "spec.email"),
+        (json!({"email": "jane doe@example.com"}), "spec.email"),
+        (json!({"email": ["jane@example.com"]}), "spec.email"),
+        (json!({"identities": null}), "spec.identities"),
+        (json!({"identities": {"usernames": null, "groups": null}}), "spec.identities"),
+        (json!({"identities": {"usernames": []}}), "spec.identities.usernames"),
+        (json!({"identities": {"usernames": [""]}}), "spec.identities.usernames"),
+        (json!({"identities": {"usernames": ["*@corp"]}}), "spec.identities.usernames"),
+        (json!({"identities": {"usernames": ["jane?"]}}), "spec.identities.usernames"),
+        (json!({"identities": {"usernames": [" jane"]}}), "spec.identities.usernames"),
+        (json!({"identities": {"usernames": ["system:admin"]}}), "spec.identities.usernames"),
+        (json!({"identities": {"usernames": ["jane", "jane"]}}), "spec.identities.usernames"),
+        (json!({"identities": {"usernames": ["x".repeat(513)]}}), "spec.identities.usernames"),
+        (json!({"identities": {"usernames": vec![json!("x"); 17]}}), "spec.identities.usernames"),
+        (json!({"identities": {"groups": [""]}}), "spec.identities.groups"),
+        (json!({"department": ""}), "spec.department"),
+        (json!({"roles": []}), "spec.roles"),
+        (json!({"roles": ["a", "a"]}), "spec.roles"),
+        (json!({"manager": ""}), "spec.manager"),
+        (json!({"startDate": "2026-02-29"}), "spec.startDate"),
+        (json!({"startDate": "01.02.2026"}), "spec.startDate"),
+        (json!({"startDate": 20_260_201}), "spec.startDate"),
+        (json!({"endDate": "2026-11-31"}), "spec.endDate"),
+        (json!({"endDate": "2026-11-30T00:00:00Z"}), "spec.endDate"),
+        (json!({"endDate": "2024-02-28"}), "spec.endDate"),
+    ]
+}
+
 /// Patches that make a valid response invalid, with the field that the refusal must name.
 pub fn invalid_responses() -> Vec<(Value, &'static str)> {
     vec![

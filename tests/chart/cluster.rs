@@ -130,6 +130,12 @@ async fn people_get_the_rights_that_the_roles_promise() {
             "create deviationresponses.comptroller.dev",
             "patch deviationresponses.comptroller.dev",
         ),
+        ("people-editor", "patch people.comptroller.dev", "patch people/status.comptroller.dev"),
+        ("people-viewer", "list people.comptroller.dev", "patch people.comptroller.dev"),
+        // Who people are is personal data: no other role shows it.
+        ("viewer", "list attestations.comptroller.dev", "list people.comptroller.dev"),
+        ("auditor", "list controls.comptroller.dev", "list people.comptroller.dev"),
+        ("editor", "create controls.comptroller.dev", "get people.comptroller.dev"),
     ] {
         let name = format!("is-{role}");
         let cluster_role = format!("--clusterrole=comptroller-{role}");

@@ -260,6 +260,15 @@ fn wrong_values_are_refused_in_words() {
             json!({"evidence": {"persistence": {"enabled": false}}, "notifications": {"webhook": {"url": "https://x"}}}),
             "notifications.webhook.url needs a log",
         ),
+        (
+            json!({"evidence": {"persistence": {"enabled": false}}, "auditStream": {"enabled": true}}),
+            "auditStream.enabled needs a log",
+        ),
+        (
+            json!({"auditStream": {"enabled": true}}),
+            "auditStream.enabled needs auditStream.apiServerCIDRs",
+        ),
+        (json!({"auditStream": {"breakGlass": ["jane"]}}), "/auditStream/breakGlass/0"),
     ] {
         let error = helm::template_with(&helm, CHART, &values.to_string()).unwrap_err();
         assert!(error.contains(message), "{values}: {error}");

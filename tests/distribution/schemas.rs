@@ -53,6 +53,7 @@ fn files_are_named_as_kubeconform_looks_for_them() {
             "controlexception_v1alpha1.json",
             "control_v1alpha1.json",
             "deviationresponse_v1alpha1.json",
+            "person_v1alpha1.json",
             "all.json",
         ]
     );

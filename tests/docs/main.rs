@@ -77,6 +77,7 @@ pages! {
     install: "docs/install.md",
     migrate: "docs/migrate.md",
     operations: "docs/operations.md",
+    people: "docs/people.md",
     performance: "docs/performance.md",
     self_assessment: "docs/security-self-assessment.md",
     testing: "docs/testing.md",

@@ -137,6 +137,8 @@ fn about_objects(entries: &[Entry]) -> Vec<String> {
             Data::Operator(_)
             | Data::Gap(_)
             | Data::Inventory(_)
+            | Data::Register(_)
+            | Data::Stored(EntryType::Register, _)
             | Data::Object(EntryType::Guard, _) => return None,
             other => other.entry_type().as_str(),
         };

@@ -29,6 +29,8 @@ mod periods;
 mod populations;
 #[allow(dead_code, reason = "other test binaries use the rest of it")]
 mod process;
+mod register_command;
+mod registers;
 mod reports;
 mod reports_rights;
 mod rights;

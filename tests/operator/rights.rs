@@ -39,6 +39,13 @@ metadata: {name: soc2-2026}
 spec: {type: TypeII, from: \"2026-01-01T00:00:00Z\", to: \"2027-01-01T00:00:00Z\"}
 ";
 
+const PERSON: &str = "
+apiVersion: comptroller.dev/v1alpha1
+kind: Person
+metadata: {name: jane}
+spec: {displayName: Jane, identities: {usernames: [jane@corp]}}
+";
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 #[tokio::test]
@@ -85,6 +92,9 @@ async fn used_and_enough(roles: &str) {
     bench.apply("{apiVersion: v1, kind: Namespace, metadata: {name: shop}}").await;
     bench.apply(EXCEPTION).await;
     bench.apply(PERIOD).await;
+    let person =
+        bench.plane.kubectl_with_input("admin", &["apply", "-f", "-"], PERSON).await.unwrap();
+    assert!(person.status.success(), "{}", String::from_utf8_lossy(&person.stderr));
     let (status, _) = get(bench.url(), "/metrics").await.unwrap();
     assert_eq!(status, 200);
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use comptroller_core::{
     api::{
-        Attestation, AuditPeriod, Control, ControlException, Criterion, DeviationResponse, Risk,
-        TestKind, structural, test_spec::Requirement, unknown_fields,
+        Attestation, AuditPeriod, Control, ControlException, Criterion, DeviationResponse, Person,
+        Risk, TestKind, structural, test_spec::Requirement, unknown_fields,
     },
     checks,
 };
@@ -149,6 +149,11 @@ fn check_all(texts: &[(String, String)]) -> Vec<Control> {
                     let response: DeviationResponse = structural::read(&object).unwrap();
                     assert_eq!(unknown_fields(&object), Vec::<String>::new(), "{place}");
                     response.spec.validate().unwrap_or_else(|error| panic!("{place}: {error}"));
+                }
+                Some("Person") => {
+                    let person: Person = structural::read(&object).unwrap();
+                    assert_eq!(unknown_fields(&object), Vec::<String>::new(), "{place}");
+                    person.spec.validate().unwrap_or_else(|error| panic!("{place}: {error}"));
                 }
                 Some("AuditPeriod") => {
                     let period: AuditPeriod = structural::read(&object).unwrap();

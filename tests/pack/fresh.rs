@@ -97,3 +97,39 @@ fn once_the_operator_is_installed_its_records_are_guarded() {
     assert_eq!(summary(verdict), "Failing 1 failing");
     assert_eq!(verdict.findings[0].finding.resource.name, files::name(&gone));
 }
+
+/// What `users-are-known` says of a user of a binding, and of these people beside it.
+fn users_are_known(people: &str) -> String {
+    let mut cluster = born();
+    cluster.extend(files::objects(
+        "a user",
+        &format!(
+            "apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {{name: views}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}}
+subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: User, name: jane@corp}}]
+{people}"
+        ),
+    ));
+    let verdicts = judge(pack(), &[], &cluster, ApiServer::NotObserved);
+    summary(&verdicts["users-are-known"])
+}
+
+#[test]
+fn users_are_known_by_the_people_who_work_here() {
+    let person = |username: &str, end: &str| {
+        format!(
+            "---
+apiVersion: comptroller.dev/v1alpha1
+kind: Person
+metadata: {{name: jane}}
+spec: {{displayName: Jane, identities: {{usernames: [{username}]}}, endDate: '{end}'}}
+"
+        )
+    };
+    assert_eq!(users_are_known(""), "Unknown 1 unknown");
+    assert_eq!(users_are_known(&person("jane@corp", "2026-11-21")), "Passing");
+    assert_eq!(users_are_known(&person("jane@corp", "2026-11-20")), "Failing 1 failing");
+    assert_eq!(users_are_known(&person("sam@corp", "2027-01-01")), "Failing 1 failing");
+}

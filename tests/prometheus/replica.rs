@@ -47,6 +47,8 @@ impl Replica {
             format!("--witness={NOBODY}"),
             format!("--witness-policy={}", witness_policy.display()),
             format!("--notify={NOBODY}"),
+            "--audit-stream".to_owned(),
+            "--audit-stream-late=2s".to_owned(),
             "--reports=auto".to_owned(),
         ];
         let log = folder.join(format!("logs/operator-{}.log", self.pod));

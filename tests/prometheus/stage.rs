@@ -123,6 +123,7 @@ impl Stage {
             "ComptrollerWitnessSilent",
             "ComptrollerCheckpointOld",
             "ComptrollerDetectionSlow",
+            "ComptrollerAuditStreamSilent",
             "ComptrollerNotificationsFail",
             "ComptrollerReportsNotWritten",
         ];

@@ -40,9 +40,11 @@ impl Stand {
             &["apply", "--server-side", "-k", concat!(env!("CARGO_MANIFEST_DIR"), "/crds")],
         )
         .await;
-        let kinds =
-            ["attestations", "auditperiods", "controls", "controlexceptions", "deviationresponses"];
-        plane.until_served(&kinds.map(|kind| format!("{kind}.comptroller.dev"))).await.unwrap();
+        let names: Vec<String> = comptroller_core::api::schema::crds()
+            .into_iter()
+            .filter_map(|crd| crd.metadata.name)
+            .collect();
+        plane.until_served(&names).await.unwrap();
         Self { plane, slots: Semaphore::new(OPERATORS) }
     }
 

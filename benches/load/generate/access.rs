@@ -231,6 +231,29 @@ impl Planter {
         }
     }
 
+    /// Who a user is. Every third of them has left, and kept what they had.
+    fn person(&mut self, username: &str) {
+        let name = username.split('@').next().unwrap_or(username);
+        let number = name.rsplit('-').next().and_then(|number| number.parse::<u32>().ok());
+        let has_left = number.is_some_and(|number| number % 3 == 0);
+        self.expected.judge("users-are-known", username, has_left);
+        if !self.people.insert(username.to_owned()) {
+            return;
+        }
+        let mut spec = json!({
+            "displayName": name, "email": username, "identities": {"usernames": [username]},
+        });
+        if has_left {
+            spec["endDate"] = "2020-01-01".into();
+        }
+        self.add(json!({
+            "apiVersion": "comptroller.dev/v1alpha1",
+            "kind": "Person",
+            "metadata": {"name": name},
+            "spec": spec,
+        }));
+    }
+
     /// A binding, and what it makes of those it names: `also` are controls that this binding
     /// breaks by whom it names or what it lacks.
     fn bind(
@@ -258,6 +281,9 @@ impl Planter {
         let by_name = subjects.iter().any(|subject| matches!(subject, Subject::User(_)));
         self.expected.judge("rights-come-through-groups", &item, by_name);
         for subject in subjects {
+            if let Subject::User(name) = subject {
+                self.person(name);
+            }
             let broken: Vec<&str> = role.breaks.iter().chain(also).copied().collect();
             self.note(&subject.key(), place, &broken, subject.is_trusted());
         }

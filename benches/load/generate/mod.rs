@@ -12,6 +12,8 @@ mod storage;
 mod traffic;
 mod workloads;
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde_json::Value;
@@ -78,6 +80,8 @@ struct Planter {
     now: Timestamp,
     objects: Vec<Value>,
     expected: Ledger,
+    /// The user names that somebody has already.
+    people: BTreeSet<String>,
 }
 
 impl Planter {
@@ -108,6 +112,7 @@ pub fn generate(size: usize, seed: u64, now: Timestamp) -> GeneratedCluster {
         now,
         objects: Vec::with_capacity(size + 64),
         expected: Ledger::default(),
+        people: BTreeSet::new(),
     };
     let mut production = Vec::new();
     let mut group = Vec::new();

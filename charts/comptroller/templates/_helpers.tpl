@@ -127,6 +127,12 @@ true
 {{- if and .Values.notifications.webhook.url (not (include "comptroller.evidence" .)) }}
 {{- fail "notifications.webhook.url needs a log, whose entries it is told of: set evidence.bucket.url or evidence.persistence.enabled." }}
 {{- end }}
+{{- if and .Values.auditStream.enabled (not (include "comptroller.evidence" .)) }}
+{{- fail "auditStream.enabled needs a log, in which it is recorded who used what: set evidence.bucket.url or evidence.persistence.enabled." }}
+{{- end }}
+{{- if and .Values.auditStream.enabled .Values.networkPolicy.enabled (not .Values.auditStream.apiServerCIDRs) }}
+{{- fail "auditStream.enabled needs auditStream.apiServerCIDRs: without the addresses of the API servers the NetworkPolicy would keep their events out. `kubectl get endpointslices kubernetes` shows them." }}
+{{- end }}
 {{- range $name, $receiver := .Values.notifications }}
 {{- if and (or $receiver.tokenKey $receiver.signingKey) (not (and $receiver.existingSecret $receiver.url)) }}
 {{- fail (printf "notifications.%s names a key of a Secret: set its url and existingSecret as well." $name) }}

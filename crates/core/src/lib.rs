@@ -2,7 +2,7 @@
 //!
 //! Data flows one way: objects are projected into facts ([`inventory`]), checks judge facts
 //! ([`checks`]), the engine keeps what was judged and says when it changes ([`engine`]). What users
-//! write is [`api`].
+//! write is [`api`]. What the company has is derived from the same facts ([`registers`]).
 
 #![cfg_attr(
     test,
@@ -18,3 +18,4 @@ pub mod checks;
 pub mod engine;
 pub mod inventory;
 pub mod nearest;
+pub mod registers;

@@ -360,6 +360,8 @@ closed_enum! {
         Suspended = "Suspended",
         /// Nothing vouches for the time: no entry was written when one was due.
         NotObserved = "NotObserved",
+        /// Events of the audit stream may have been missed. Controls were judged all the same.
+        AuditStreamInterrupted = "AuditStreamInterrupted",
     }
 }
 

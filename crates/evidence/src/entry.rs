@@ -17,6 +17,8 @@ use super::{
         VerdictData,
     },
     inventory::InventoryData,
+    register::RegisterData,
+    usage::UsageData,
 };
 use comptroller_vocabulary::{
     canonical::{self, CanonicalError},
@@ -66,6 +68,10 @@ closed_enum! {
         Response = "response",
         /// What was read of the cluster, once a day, with the facts of all objects.
         Inventory = "inventory",
+        /// Who used which right, by the audit events of the API server.
+        Usage = "usage",
+        /// What came, went and changed in a register, such as that of all grants.
+        Register = "register",
     }
 }
 
@@ -128,6 +134,8 @@ pub enum Data {
     Operator(Box<OperatorData>),
     Gap(GapData),
     Inventory(Box<InventoryData>),
+    Usage(Box<UsageData>),
+    Register(Box<RegisterData>),
     /// A change of an audit period, a namespace's labels, a guard or a response.
     Object(EntryType, Box<ObjectChange>),
     /// Data of any type that is too large for an entry: it lies beside the log under its digest.
@@ -148,6 +156,8 @@ impl Data {
             Self::Operator(_) => EntryType::Operator,
             Self::Gap(_) => EntryType::Gap,
             Self::Inventory(_) => EntryType::Inventory,
+            Self::Usage(_) => EntryType::Usage,
+            Self::Register(_) => EntryType::Register,
             Self::Object(type_, _) | Self::Stored(type_, _) | Self::Other(type_, _) => *type_,
         }
     }
@@ -188,6 +198,8 @@ impl Data {
             EntryType::Operator => Self::Operator(Deserialize::deserialize(data)?),
             EntryType::Gap => Self::Gap(Deserialize::deserialize(data)?),
             EntryType::Inventory => Self::Inventory(Deserialize::deserialize(data)?),
+            EntryType::Usage => Self::Usage(Deserialize::deserialize(data)?),
+            EntryType::Register => Self::Register(Deserialize::deserialize(data)?),
             EntryType::AuditPeriod
             | EntryType::Namespace
             | EntryType::Guard
@@ -212,6 +224,8 @@ impl Data {
             Self::Operator(data) => serde_json::to_value(data),
             Self::Gap(data) => serde_json::to_value(data),
             Self::Inventory(data) => serde_json::to_value(data),
+            Self::Usage(data) => serde_json::to_value(data),
+            Self::Register(data) => serde_json::to_value(data),
             Self::Stored(_, data) => serde_json::to_value(data),
             Self::Other(_, data) => Ok(data.clone()),
         }

@@ -90,6 +90,8 @@ closed_enum! {
         Stale = "Stale",
         /// Its first list was under way.
         Pending = "Pending",
+        /// Nobody asks for it, so it is not read.
+        NotRead = "NotRead",
     }
 }
 

@@ -24,6 +24,7 @@
 pub mod cli;
 
 pub mod data;
+pub mod describe;
 pub mod entry;
 pub mod export;
 pub mod fold;
@@ -36,12 +37,15 @@ pub mod people;
 pub mod population;
 pub mod privacy;
 pub mod pseudonym;
+pub mod register;
+pub mod register_sample;
 pub mod replay;
 pub mod sample;
 pub mod sample_table;
 pub mod snapshot;
 pub mod store;
 pub mod time_check;
+pub mod usage;
 pub mod verify;
 pub mod witness;
 

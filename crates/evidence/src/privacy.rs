@@ -2,7 +2,8 @@
 //! whole. Pure.
 //!
 //! A user whose name begins with `system:` is a part of Kubernetes and stays; that prefix is
-//! reserved. Names of objects are names of objects, whoever they remind of.
+//! reserved. Names of objects are names of objects, whoever they remind of; those of Persons alone are
+//! names of people.
 //!
 //! Texts come from anywhere: a message of a rule, an error of the API server, a reason that somebody
 //! wrote. What they say of people is found by the identities that the cluster knows, wherever they
@@ -16,6 +17,8 @@ pub use self::known::KnownPeople;
 
 use serde_json::Value;
 
+use comptroller_vocabulary::ResourceRef;
+
 /// Users of Kubernetes itself: components, nodes and service accounts.
 const SYSTEM: &str = "system:";
 
@@ -24,6 +27,11 @@ const PSEUDONYM: &str = "person:";
 
 /// How a finding and a binding name a subject that is a user.
 const USER: &str = "User ";
+
+/// Whether the objects of a kind are people, so that their names are names of people.
+pub fn names_a_person(kind: &str) -> bool {
+    matches!(kind, "Person" | "User")
+}
 
 /// Replaces the names of people by their pseudonyms, wherever texts and specs have them.
 #[derive(Clone, Copy)]
@@ -53,6 +61,15 @@ impl<'a> Pseudonymizer<'a> {
     /// The name of a user, as the log has it.
     pub fn user(&self, name: &str) -> String {
         if is_person(name) { (self.pseudonym)(name) } else { name.to_owned() }
+    }
+
+    /// An object or an identity, as the log names it.
+    pub fn resource(&self, resource: &ResourceRef) -> ResourceRef {
+        let mut resource = resource.clone();
+        if names_a_person(&resource.kind) {
+            resource.name = self.user(&resource.name);
+        }
+        resource
     }
 
     /// A subject as findings write it, such as `User jane@corp`.
@@ -211,7 +228,7 @@ fn people_of<'v>(value: &'v Value, names: &mut BTreeSet<&'v str>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| people_of(item, names)),
         Value::Object(fields) => {
-            if fields.get("kind").and_then(Value::as_str) == Some("User") {
+            if fields.get("kind").and_then(Value::as_str).is_some_and(names_a_person) {
                 let name = fields.get("name").and_then(Value::as_str);
                 // A pattern that begins with anything is nobody's name.
                 names.extend(name.filter(|name| !name.starts_with('*')));

@@ -62,7 +62,7 @@ pub async fn replay(
 }
 
 /// The data that an entry names; None if it is missing, another, or can't be read as its type.
-async fn resolve(
+pub(crate) async fn resolve(
     reader: &LogReader,
     type_: EntryType,
     stored: &StoredData,

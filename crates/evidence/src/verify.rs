@@ -2,9 +2,10 @@
 //!
 //! Every leaf and every tile is computed again and must lead to the signed root; every entry must
 //! be the one text of what it says; epochs never fall; data beside the log is there and is what was
-//! stored. One bundle of 256 entries at a time is in memory, and a few are read ahead.
+//! stored; each entry of a register leads to the total and the digest that it says. One bundle of 256 entries at a time is in memory, and a few are read ahead.
 
 mod beside;
+mod registers;
 
 use std::{collections::HashSet, path::Path, sync::Arc};
 
@@ -15,7 +16,10 @@ use serde::Serialize;
 use signed_note::Note;
 use tlog_tiles::Hash;
 
-use self::beside::Beside;
+use self::{
+    beside::Beside,
+    registers::{FollowedRegisters, RegisterEntry},
+};
 use super::{
     entry::Entry,
     inventory::InventoryData,
@@ -238,6 +242,8 @@ struct BundleContents {
     span: Option<(Timestamp, Timestamp)>,
     /// Data beside the log that an entry names.
     stored: Vec<Beside>,
+    /// The entries of registers.
+    registers: Vec<RegisterEntry>,
     wrong: Option<(u64, String)>,
 }
 
@@ -285,6 +291,7 @@ impl BundleContents {
         self.times.push(EntryTimes::of(&entry));
         self.span = Some((self.span.map_or(entry.at, |(first, _)| first), entry.at));
         self.stored.extend(Beside::of(index, &entry));
+        self.registers.extend(RegisterEntry::of(index, entry));
         Ok(())
     }
 }
@@ -303,6 +310,7 @@ struct Progress {
     time_check: TimeCheck,
     time_anomaly_count: u64,
     time_anomalies: Vec<TimeAnomaly>,
+    registers: FollowedRegisters,
     seen: HashSet<(String, Option<u64>)>,
 }
 
@@ -331,6 +339,12 @@ impl Progress {
                 LogError::Stored { .. } => bad(beside.entry, error.to_string()),
                 error => error.into(),
             })?;
+        }
+        for entry in entries.registers {
+            let index = entry.index;
+            if let Err(reason) = self.registers.follow(log, entry).await? {
+                return Err(bad(index, reason));
+            }
         }
         // Last, since what came before it in the bundle is in order and its faults come first.
         if let Some((index, reason)) = entries.wrong {

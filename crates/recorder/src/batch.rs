@@ -20,7 +20,11 @@ use self::drafting::Drafting;
 pub use self::remembered::{open_event_occurrences, remembered_occurrences};
 use crate::{
     AuthorGuards, Current, InventoryObservation, ObjectKey, ObjectRecord, PopulationObservation,
-    Recorded, WrittenWithin, dating, draft::Entries, lapsed::People, reference,
+    Recorded, RegisterObservation, WrittenWithin, dating,
+    draft::Entries,
+    lapsed::People,
+    reference,
+    registers::{LearnedOfRegister, RegisterDraft, RegisterMemory},
 };
 use comptroller_core::{
     api::Occurrence,
@@ -32,7 +36,7 @@ use comptroller_core::{
 use comptroller_evidence::{
     data::GapData,
     entry::EntrySubject,
-    privacy::{KnownPeople, people_in},
+    privacy::{KnownPeople, Pseudonymizer, people_in},
 };
 
 /// All that the log may not hold yet, as of one evaluation. It is recorded by one append, or not at
@@ -69,6 +73,8 @@ pub struct Batch {
     /// Whether time alone obliges somebody now, so that the batch is recorded though it may have
     /// nothing else.
     pub opens_events: bool,
+    /// What changed in registers, each once.
+    pub registers: Vec<RegisterObservation>,
 }
 
 /// A governed object as the cluster has it.
@@ -130,6 +136,8 @@ pub(crate) struct Memory {
     controls: HashMap<ObjectKey, LearnedOfControl>,
     /// The last time in which nothing could be judged of any control.
     outage: Option<GapData>,
+    /// What was found of registers that are compared with the log.
+    registers: RegisterMemory,
 }
 
 #[derive(Debug, Default)]
@@ -147,6 +155,9 @@ impl Memory {
             self.controls.retain(|key, _| key.name != *name);
         }
         self.controls.extend(learned.controls);
+        for learned in learned.registers {
+            self.registers.learn(learned);
+        }
         if learned.outage.is_some() {
             self.outage = learned.outage;
         }
@@ -177,6 +188,7 @@ pub(crate) struct LearnedOfBatch {
     deleted: Vec<String>,
     controls: Vec<(ObjectKey, LearnedOfControl)>,
     outage: Option<GapData>,
+    registers: Vec<LearnedOfRegister>,
 }
 
 impl Batch {
@@ -194,10 +206,12 @@ impl Batch {
             verdicts,
             heartbeats,
             inventory,
+            registers,
             event_rules: _,
             opens_events,
         } = self;
         inventory.is_none()
+            && registers.is_empty()
             && !opens_events
             && gaps.is_empty()
             && deleted.is_empty()
@@ -209,7 +223,13 @@ impl Batch {
     }
 
     /// What has to be written of it, given the log and what was learned before.
-    pub(crate) fn draft(&self, current: &Current, memory: &Memory, now: Timestamp) -> Drafted {
+    pub(crate) fn draft(
+        &self,
+        current: &Current,
+        memory: &Memory,
+        collector: &str,
+        now: Timestamp,
+    ) -> Drafted {
         // Without pseudonyms the log was never opened, and nothing is asked of it.
         let Some(pseudonyms) = &current.pseudonyms else { return Drafted::default() };
         let pseudonym = |person: &str| pseudonyms.pseudonym(person);
@@ -239,7 +259,22 @@ impl Batch {
             drafting.add_heartbeat(observed);
         }
         drafting.drafted.learned.outage = self.gaps.last().cloned();
-        drafting.drafted
+        let mut drafted = drafting.drafted;
+        let pseudonymizer = Pseudonymizer::new(&pseudonym).knowing(&known);
+        for observed in &self.registers {
+            let draft = RegisterDraft {
+                observed,
+                state: &current.state,
+                memory: &memory.registers,
+                pseudonymizer: &pseudonymizer,
+                collector,
+                now,
+            };
+            let (entries, learned) = draft.resolve();
+            drafted.entries.extend(entries);
+            drafted.learned.registers.push(learned);
+        }
+        drafted
     }
 
     /// What the log holds of the batch, once what was drafted is in it.

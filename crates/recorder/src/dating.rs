@@ -13,7 +13,7 @@ use comptroller_core::{
 use comptroller_evidence::{
     fold::{FindingKey, LogState, VerdictState},
     key::Pseudonyms,
-    privacy::Pseudonymizer,
+    privacy::{Pseudonymizer, names_a_person},
 };
 
 impl Evidence {
@@ -98,13 +98,9 @@ fn verdict_of<'a>(state: &'a LogState, control: &ObjectKey) -> Option<&'a Verdic
 
 /// A finding as the log knows it, whose people are pseudonyms there.
 pub(crate) fn key_of(finding: &Finding, pseudonymizer: &Pseudonymizer<'_>) -> FindingKey {
-    let mut resource = finding.resource.clone();
-    if resource.kind == "User" {
-        resource.name = pseudonymizer.user(&resource.name);
-    }
     FindingKey {
         rule: finding.rule.clone().into_owned(),
-        resource,
+        resource: pseudonymizer.resource(&finding.resource),
         subject: finding.subject.as_deref().map(|subject| pseudonymizer.subject(subject)),
     }
 }
@@ -133,7 +129,7 @@ impl Recollection for LoggedFindings {
 
     /// Without those about people, whom the engine knows by other names.
     fn open(&self) -> Vec<(FindingHash, ResourceRef)> {
-        let objects = self.since.keys().filter(|key| key.resource.kind != "User");
+        let objects = self.since.keys().filter(|key| !names_a_person(&key.resource.kind));
         objects.map(|key| (lapsed::engine_key(key), key.resource.clone())).collect()
     }
 

@@ -470,15 +470,11 @@ pub fn entry_finding(
 ) -> EntryFinding {
     let ObservedFinding { finding, severity, since, exception } = observed;
     let subject = finding.subject.as_deref();
-    let mut resource = finding.resource.clone();
-    if resource.kind == "User" {
-        resource.name = pseudonymizer.user(&resource.name);
-    }
     EntryFinding {
         ending: None,
         ending_detail: String::new(),
         rule: finding.rule.clone().into_owned(),
-        resource,
+        resource: pseudonymizer.resource(&finding.resource),
         subject: subject.map(|subject| pseudonymizer.subject(subject)),
         message: pseudonymizer.message(&finding.message, subject),
         severity: *severity,

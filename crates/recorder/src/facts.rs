@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use comptroller_core::inventory::{Object, ProgramId, line};
 use comptroller_evidence::{
     key::Pseudonyms,
-    privacy::{KnownPeople, Pseudonymizer},
+    privacy::{KnownPeople, Pseudonymizer, names_a_person},
 };
 use comptroller_vocabulary::canonical::{self, CanonicalError};
 
@@ -49,13 +49,22 @@ impl FactsWriter {
         Self { pseudonyms, known: people }
     }
 
-    /// The line of an object that these programs judged, without its line feed.
-    pub fn line(&self, object: &Object, programs: &[ProgramId]) -> Result<String, CanonicalError> {
+    /// The line of an object of a kind that these programs judged, without its line feed.
+    pub fn line(
+        &self,
+        kind: &str,
+        object: &Object,
+        programs: &[ProgramId],
+    ) -> Result<String, CanonicalError> {
         let pseudonym = |person: &str| self.pseudonyms.pseudonym(person);
         let pseudonymizer = Pseudonymizer::new(&pseudonym).knowing(&self.known);
         let json = serde_json::value::to_raw_value(&line::of(object, programs))?;
         let mut line = String::with_capacity(json.get().len());
-        write(&json, Holds::Names, &pseudonymizer, &mut line)?;
+        if names_a_person(kind) {
+            write_person_line(&json, &pseudonymizer, &mut line)?;
+        } else {
+            write(&json, Holds::Names, &pseudonymizer, &mut line)?;
+        }
         Ok(line)
     }
 
@@ -66,8 +75,8 @@ impl FactsWriter {
     }
 
     /// The digest of that line: what a list of a population has for the item. None if it has no line.
-    pub fn digest(&self, object: &Object, programs: &[ProgramId]) -> Option<String> {
-        Some(canonical::sha256(self.line(object, programs).ok()?.as_bytes()))
+    pub fn digest(&self, kind: &str, object: &Object, programs: &[ProgramId]) -> Option<String> {
+        Some(canonical::sha256(self.line(kind, object, programs).ok()?.as_bytes()))
     }
 }
 
@@ -134,6 +143,64 @@ fn write(
     }
 }
 
+/// Writes the line of a person, whose name is personal data too. Everything that is known of them is
+/// replaced, but for the days on which they come and go.
+fn write_person_line(
+    json: &RawValue,
+    people: &Pseudonymizer<'_>,
+    out: &mut String,
+) -> Result<(), CanonicalError> {
+    let fields: Fields<'_> = serde_json::from_str(json.get())?;
+    write_each(&fields, out, |key, field, out| match key {
+        "name" => write(field, Holds::User, people, out),
+        "facts" => match serde_json::from_str::<Fields<'_>>(field.get()) {
+            Ok(variant) => write_each(&variant, out, |variant, facts, out| match variant {
+                "Person" => write_person(facts, people, out),
+                _ => write(facts, Holds::of(variant), people, out),
+            }),
+            Err(_) => write(field, Holds::Names, people, out),
+        },
+        _ => write(field, Holds::Names, people, out),
+    })
+}
+
+/// Writes the facts of a person: user names and the manager as pseudonyms, and sentences as such, since
+/// a department may be called after somebody.
+fn write_person(
+    facts: &RawValue,
+    people: &Pseudonymizer<'_>,
+    out: &mut String,
+) -> Result<(), CanonicalError> {
+    let fields: Fields<'_> = serde_json::from_str(facts.get())?;
+    write_each(&fields, out, |key, field, out| {
+        let holds = match key {
+            "usernames" | "manager" => Holds::User,
+            "department" | "groups" | "roles" => Holds::Sentence,
+            _ => Holds::Names,
+        };
+        write(field, holds, people, out)
+    })
+}
+
+/// Writes an object field by field.
+fn write_each(
+    fields: &Fields<'_>,
+    out: &mut String,
+    mut write: impl FnMut(&str, &RawValue, &mut String) -> Result<(), CanonicalError>,
+) -> Result<(), CanonicalError> {
+    out.push('{');
+    for (at, (key, field)) in fields.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        out.push_str(&serde_json::to_string(key)?);
+        out.push(':');
+        write(key, field, out)?;
+    }
+    out.push('}');
+    Ok(())
+}
+
 type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
 fn write_fields(
@@ -142,21 +209,14 @@ fn write_fields(
     out: &mut String,
 ) -> Result<(), CanonicalError> {
     let summary = summary_without(fields, people);
-    out.push('{');
-    for (at, (key, field)) in fields.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
+    write_each(fields, out, |key, field, out| match (key, &summary) {
+        ("summary", Some(summary)) => {
+            out.push_str(&serde_json::to_string(summary)?);
+            Ok(())
         }
-        out.push_str(&serde_json::to_string(key)?);
-        out.push(':');
-        match (key.as_str(), &summary) {
-            ("summary", Some(summary)) => out.push_str(&serde_json::to_string(summary)?),
-            ("names", _) if may_be_impersonated(fields) => write(field, Holds::User, people, out)?,
-            (key, _) => write(field, Holds::of(key), people, out)?,
-        }
-    }
-    out.push('}');
-    Ok(())
+        ("names", _) if may_be_impersonated(fields) => write(field, Holds::User, people, out),
+        (key, _) => write(field, Holds::of(key), people, out),
+    })
 }
 
 fn read<'a, T: serde::Deserialize<'a>>(fields: &Fields<'a>, key: &str) -> Option<T> {
@@ -185,7 +245,9 @@ fn may_be_impersonated(rule: &Fields<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use comptroller_core::inventory::{Catalog, Interner, Inventory, ProgramResult, Projector};
+    use comptroller_core::inventory::{
+        Catalog, Facts, Interner, Inventory, ProgramResult, Projector,
+    };
     use comptroller_evidence::key::SigningKey;
     use serde_json::{Value, json};
 
@@ -222,7 +284,7 @@ mod tests {
                 ],
             }),
         );
-        let text = writer().line(&binding, &[]).unwrap();
+        let text = writer().line("ClusterRoleBinding", &binding, &[]).unwrap();
         assert!(!text.contains("jane"), "{text}");
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(canonical::to_string(&value).unwrap(), text);
@@ -233,7 +295,10 @@ mod tests {
         let again = Object { facts: read.facts, ..binding.clone() };
         // A pseudonym has no pseudonym of its own, so that the line of what was read is the line.
         assert_eq!(again.name, binding.name);
-        assert_eq!(writer().digest(&binding, &[]).unwrap(), canonical::sha256(text.as_bytes()));
+        assert_eq!(
+            writer().digest("ClusterRoleBinding", &binding, &[]).unwrap(),
+            canonical::sha256(text.as_bytes())
+        );
     }
 
     #[test]
@@ -255,7 +320,7 @@ mod tests {
         };
         let programs = [ProgramId(9), ProgramId(3)];
         let canonical = canonical::to_string(&line::of(&web, &programs)).unwrap();
-        assert_eq!(writer().line(&web, &programs).unwrap(), canonical);
+        assert_eq!(writer().line("Deployment", &web, &programs).unwrap(), canonical);
         assert_eq!(line::parse(canonical.as_bytes(), &programs).unwrap().facts, web.facts);
     }
 
@@ -273,11 +338,47 @@ mod tests {
                 },
             }),
         );
-        let text = writer().line(&record, &[]).unwrap();
+        let text = writer().line("Attestation", &record, &[]).unwrap();
         for name in ["\"ann", "ann ", "bob", "jane"] {
             assert!(!text.contains(name), "{name}: {text}");
         }
         assert!(line::parse(text.as_bytes(), &[]).is_ok());
+    }
+
+    #[test]
+    fn people_are_pseudonyms_with_the_days_on_which_they_come_and_go() {
+        let person = object(
+            "comptroller.dev",
+            "Person",
+            &json!({
+                "metadata": {"name": "jane-doe", "uid": "7d9e"},
+                "spec": {
+                    "displayName": "Jane Doe", "email": "jane.doe@corp.example",
+                    "identities": {"usernames": ["jane@corp", "jdoe"], "groups": ["platform"]},
+                    "department": "Office of jane@corp", "roles": ["engineer"],
+                    "manager": "sam-smith", "startDate": "2026-01-01", "endDate": "2026-11-30",
+                },
+            }),
+        );
+        let text = writer().line("Person", &person, &[]).unwrap();
+        let lower = text.to_lowercase();
+        for name in ["jane", "doe", "smith", "corp"] {
+            assert!(!lower.contains(name), "{name}: {text}");
+        }
+        for kept in
+            ["2026-01-01", "2026-11-30", "engineer", "platform", "7d9e", "Office of person:"]
+        {
+            assert!(text.contains(kept), "{kept}: {text}");
+        }
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(canonical::to_string(&value).unwrap(), text);
+        // It is read back as somebody of that pseudonym.
+        let read = line::parse(text.as_bytes(), &[]).unwrap();
+        assert!(read.name.starts_with("person:"), "{}", read.name);
+        // One that can't be read has a name all the same.
+        let broken = Object { facts: Facts::Malformed("spec: jane@corp".into()), ..person };
+        let text = writer().line("Person", &broken, &[]).unwrap();
+        assert!(!text.contains("jane"), "{text}");
     }
 
     #[test]
@@ -293,7 +394,7 @@ mod tests {
                 ],
             }),
         );
-        let text = writer().line(&role, &[]).unwrap();
+        let text = writer().line("ClusterRole", &role, &[]).unwrap();
         assert!(!text.contains("jane") && text.contains(r#""names":["sam"]"#), "{text}");
         let pod = Object {
             results: [
@@ -303,7 +404,7 @@ mod tests {
             .into(),
             ..object("", "ConfigMap", &json!({"metadata": {"name": "sam", "namespace": "a"}}))
         };
-        let text = writer().line(&pod, &[ProgramId(1), ProgramId(2)]).unwrap();
+        let text = writer().line("ConfigMap", &pod, &[ProgramId(1), ProgramId(2)]).unwrap();
         assert!(!text.contains("jane") && !text.contains("sam made"), "{text}");
         let results = serde_json::from_value(json!([
             {"Presence": {"health": {"Unhealthy": "jane@corp stopped it"}, "at": null}},
@@ -316,7 +417,7 @@ mod tests {
         ]))
         .unwrap();
         let reported = Object { results, ..pod.clone() };
-        let text = writer().line(&reported, &[ProgramId(1), ProgramId(2)]).unwrap();
+        let text = writer().line("ConfigMap", &reported, &[ProgramId(1), ProgramId(2)]).unwrap();
         assert!(!text.contains("jane") && text.contains("p/r"), "{text}");
         assert!(text.contains(r#""name":"sam""#), "{text}");
     }

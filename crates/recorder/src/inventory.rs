@@ -142,8 +142,9 @@ fn encode_kind(
     let CollectedKind { resource, availability, programs, mut objects } = kind;
     objects.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     let count = u64::try_from(objects.len()).unwrap_or(u64::MAX);
-    let list =
-        (count > 0).then(|| store_objects(&objects, &programs, writer, lists)).transpose()?;
+    let list = (count > 0)
+        .then(|| store_objects(&resource.kind, &objects, &programs, writer, lists))
+        .transpose()?;
     let (reading, reason) = reading(availability);
     Ok(KindInventory {
         api_version: resource.api_version(),
@@ -161,7 +162,7 @@ fn encode_kind(
     })
 }
 
-fn reading(availability: Availability) -> (Reading, String) {
+pub(crate) fn reading(availability: Availability) -> (Reading, String) {
     match availability {
         Availability::Pending => (Reading::Pending, String::new()),
         Availability::Complete => (Reading::Complete, String::new()),
@@ -175,6 +176,7 @@ fn reading(availability: Availability) -> (Reading, String) {
 }
 
 fn store_objects(
+    kind: &str,
     objects: &[Object],
     programs: &[ProgramId],
     writer: &FactsWriter,
@@ -182,7 +184,7 @@ fn store_objects(
 ) -> Result<StoredList, EncodeError> {
     let mut list = ListWriter::new()?;
     for object in objects {
-        list.push(&writer.line(object, programs)?)?;
+        list.push(&writer.line(kind, object, programs)?)?;
     }
     list.finish(lists)
 }

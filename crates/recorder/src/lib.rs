@@ -27,6 +27,7 @@ mod observer;
 mod opening;
 mod outage;
 mod recorded;
+mod registers;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -54,10 +55,11 @@ pub use self::{
     observer::Observer,
     opening::EvidenceConfig,
     recorded::{ObjectKey, ObjectRecord, Recorded},
+    registers::{ListObservation, RegisterNeeds, RegisterObservation},
     task::Recorder,
 };
 use comptroller_core::api::EvidenceRef;
-use comptroller_evidence::{fold::LogState, key::Pseudonyms};
+use comptroller_evidence::{data::GapData, fold::LogState, key::Pseudonyms, usage::UsageData};
 
 /// How often the list of what a control judged is compared with the log, and recorded if it changed.
 pub const POPULATION_EVERY: SignedDuration = SignedDuration::from_hours(24);
@@ -288,6 +290,23 @@ impl Evidence {
             })
         })
         .unwrap_or(false)
+    }
+
+    /// Records what the audit stream came to, with the gaps of it first, by one append. Resolves once it
+    /// is durable. People are pseudonyms in it already.
+    pub async fn record_usage(
+        &self,
+        usage: Vec<UsageData>,
+        gaps: Vec<GapData>,
+    ) -> Result<(), EvidenceError> {
+        let ended = || EvidenceError::Unavailable("the recorder has ended".into());
+        let Some(log) = &self.log else {
+            return Err(EvidenceError::Unavailable("there is no evidence log".into()));
+        };
+        let (reply, answer) = oneshot::channel();
+        let request = Request::RecordUsage { usage, gaps, reply };
+        log.requests.send(request).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
     }
 
     /// Ends the log in order: says that the operator stopped, and closes it.

@@ -12,6 +12,10 @@ pub trait Observer: Send + Sync + std::fmt::Debug {
     /// Entries are durable under a signed checkpoint of this time. The log has `size` entries now.
     fn appended(&self, size: u64, at: Timestamp);
 
+    /// An entry of a register is durable, after which it has so many items, with so many that came, went
+    /// or changed.
+    fn register_recorded(&self, register: &str, items: u64, changes: usize);
+
     /// The log could not be opened or written.
     fn failed(&self);
 

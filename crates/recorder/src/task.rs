@@ -29,11 +29,12 @@ use super::{
 use comptroller_core::engine::EventRules;
 use comptroller_evidence::{
     data::{GapData, OperatorEvent},
-    entry::{Data, EntryError},
+    entry::{Data, EntryError, EntrySubject},
     fold::RunningOperator,
     key::{SigningKey, VerifierKey},
     log::{LogError, LogWriter, Recovered},
     store::Store,
+    usage::{AUDIT_STREAM, UsageData},
 };
 
 /// How often the recorder gives a sign of life, and compares the clocks.
@@ -60,6 +61,12 @@ type Reply = oneshot::Sender<Result<Receipt, EvidenceError>>;
 pub(super) enum Request {
     /// To record a batch, which was handed over when the machine had run for so long.
     Record { batch: Box<Batch>, handed_over: SignedDuration, reply: Reply },
+    /// To record what the audit stream came to, and its gaps.
+    RecordUsage {
+        usage: Vec<UsageData>,
+        gaps: Vec<GapData>,
+        reply: oneshot::Sender<Result<(), EvidenceError>>,
+    },
     /// To say why a witness refuses the log, or that none does.
     WitnessesSay(Option<Arc<str>>),
     /// To say that the operator stops, and to close the log.
@@ -257,6 +264,9 @@ impl Recorder {
                         // Who no longer waits has ended.
                         let _ = reply.send(recorded);
                     }
+                    Some(Request::RecordUsage { usage, gaps, reply }) => {
+                        let _ = reply.send(self.record_usage(usage, gaps).await);
+                    }
                     Some(Request::WitnessesSay(refusal)) => self.witnesses_say(refusal).await,
                     Some(Request::Stop(done)) => {
                         self.stop().await;
@@ -369,7 +379,8 @@ impl Recorder {
         }
         let inventory = self.encode_inventory(&mut batch).await;
         let now = self.entry_time();
-        let drafted = self.read(|current| batch.draft(current, &self.memory, now));
+        let drafted =
+            self.read(|current| batch.draft(current, &self.memory, &self.config.instance, now));
         let Drafted { mut entries, mut stored, learned } = drafted;
         if let Stage::Open(open) = &self.stage {
             let cluster = opening::cluster(open.writer.origin());
@@ -396,6 +407,25 @@ impl Recorder {
         receipt.opened =
             self.read(|current| obligations::opened_since(&current.state, &self.event_rules, size));
         Ok(receipt)
+    }
+
+    /// Records what the audit stream came to: gaps first, so that no use is told of a time that is not
+    /// yet known to be incomplete.
+    async fn record_usage(
+        &mut self,
+        usage: Vec<UsageData>,
+        gaps: Vec<GapData>,
+    ) -> Result<(), EvidenceError> {
+        self.check_open()?;
+        self.compare_clocks().await;
+        self.check_clocks()?;
+        let Stage::Open(open) = &self.stage else { return Err(EvidenceError::Standby) };
+        let cluster = opening::cluster(open.writer.origin()).name;
+        let stream = EntrySubject::new(AUDIT_STREAM, &cluster);
+        let gaps = gaps.into_iter().map(Data::Gap);
+        let usage = usage.into_iter().map(|data| Data::Usage(Box::new(data)));
+        let entries = gaps.chain(usage).map(|data| (stream.clone(), data)).collect();
+        self.write(entries, Vec::new(), self.entry_time()).await
     }
 
     /// Writes the lists of what was read of the cluster, which takes a while and needs no log: other

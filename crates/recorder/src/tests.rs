@@ -65,6 +65,8 @@ impl Observer for Counts {
         self.finished.fetch_add(finished, Ordering::Relaxed);
     }
 
+    fn register_recorded(&self, _: &str, _: u64, _: usize) {}
+
     fn ended(&self) {}
 }
 

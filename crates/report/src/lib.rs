@@ -20,6 +20,7 @@ mod junit;
 mod model;
 pub mod period;
 pub mod policy_report;
+pub mod register_text;
 mod sarif;
 mod scan_reports;
 pub mod spreadsheet;

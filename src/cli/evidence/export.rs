@@ -1,6 +1,6 @@
 //! `comptroller evidence export`: the log as files for DuckDB, Trino, Spark or Athena.
 
-use std::pin::pin;
+use std::{pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -9,12 +9,14 @@ use jiff::civil::Date;
 use crate::cli::output::to_stdout;
 use comptroller_evidence::{
     cli::LogArgs,
-    export::{Days, ExportFile, ExportFormat, ExportRow, Exporter},
+    entry::{Data, Entry, EntryType},
+    export::{Days, ExportFile, ExportFormat, ExportRow, ExportedEntry, Exporter, RegisterEntry},
     log::{LogError, LogReader},
     store::{self, Store, StoreError},
 };
 
-/// Write the entries of a log as JSON lines or Parquet, partitioned by cluster and day.
+/// Write the entries of a log, or the items of its registers, as JSON lines or Parquet, partitioned by cluster
+/// and day.
 ///
 /// Each entry is verified against the signed checkpoint before it is written. Exporting again, after the
 /// log has grown, replaces the same files and adds new ones.
@@ -22,6 +24,9 @@ use comptroller_evidence::{
 pub struct ExportArgs {
     #[command(flatten)]
     log: LogArgs,
+    /// The table to write: each into a folder of its own.
+    #[arg(long, value_enum, default_value_t)]
+    table: TableArgument,
     /// The format of the files.
     #[arg(long, value_enum, default_value_t)]
     format: FormatArgument,
@@ -34,6 +39,16 @@ pub struct ExportArgs {
     /// The day to stop at, which is not included.
     #[arg(long, value_name = "DAY")]
     to: Option<Date>,
+}
+
+/// What the rows of the files are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum TableArgument {
+    /// The entries of the log.
+    #[default]
+    Entries,
+    /// The items of registers: a row for each that was listed, came, went or changed, with its entry.
+    Registers,
 }
 
 /// The format of the files.
@@ -61,8 +76,15 @@ pub async fn run(args: &ExportArgs) -> Result<u8, Box<dyn std::error::Error>> {
     to_stdout(|stdout| {
         writeln!(
             stdout,
-            "{} entries of cluster {} in {} files below {}",
-            written.entries, written.cluster, written.files, args.output
+            "{} {} of cluster {} in {} files below {}",
+            written.rows,
+            match args.table {
+                TableArgument::Entries => "entries",
+                TableArgument::Registers => "items of registers",
+            },
+            written.cluster,
+            written.files,
+            args.output
         )
     })?;
     Ok(0)
@@ -71,7 +93,7 @@ pub async fn run(args: &ExportArgs) -> Result<u8, Box<dyn std::error::Error>> {
 #[derive(Debug, Default)]
 struct ExportSummary {
     cluster: String,
-    entries: u64,
+    rows: u64,
     files: u64,
 }
 
@@ -79,24 +101,79 @@ async fn export(args: &ExportArgs) -> Result<ExportSummary, Box<dyn std::error::
     let reader = LogReader::open(args.log.store()?, args.log.key()?).await?;
     let destination = store::open(&args.output)?;
     let days = Days { from: args.from, to: args.to };
-    let mut exporter = Exporter::new(reader.origin(), args.format.into(), days);
-    let mut written =
-        ExportSummary { cluster: exporter.cluster().to_owned(), ..ExportSummary::default() };
-    let mut entries = pin!(reader.entries(0..reader.size()));
-    while let Some(entry) = entries.next().await {
-        let (index, leaf) = entry?;
-        let row = read(&reader, index, leaf).await?;
-        written.entries += u64::from(days.contains(row.day));
-        if let Some(file) = exporter.push(row)? {
-            put(destination.as_ref(), file).await?;
-            written.files += 1;
+    let (origin, format) = (reader.origin(), args.format.into());
+    match args.table {
+        TableArgument::Entries => {
+            let mut files = Files::new(Exporter::new(origin, format, days), destination);
+            let mut entries = pin!(reader.entries(0..reader.size()));
+            while let Some(entry) = entries.next().await {
+                let (index, leaf) = entry?;
+                let row = read(&reader, index, leaf).await?;
+                files.written.rows += u64::from(days.contains(row.day));
+                files.push(row).await?;
+            }
+            files.finish().await
+        }
+        TableArgument::Registers => {
+            let mut files = Files::new(Exporter::new(origin, format, days), destination);
+            let mut entries = pin!(reader.entries(0..reader.size()));
+            while let Some(entry) = entries.next().await {
+                let (index, leaf) = entry?;
+                if let Some(row) = read_register(&reader, index, &leaf).await? {
+                    let is_wanted = days.contains(row.day());
+                    files.written.rows += if is_wanted { row.items.len() as u64 } else { 0 };
+                    files.push(row).await?;
+                }
+            }
+            files.finish().await
         }
     }
-    if let Some(file) = exporter.finish()? {
-        put(destination.as_ref(), file).await?;
-        written.files += 1;
+}
+
+/// The files of a table, each written once it is complete.
+struct Files<E> {
+    exporter: Exporter<E>,
+    destination: Arc<dyn Store>,
+    written: ExportSummary,
+}
+
+impl<E: ExportedEntry> Files<E> {
+    fn new(exporter: Exporter<E>, destination: Arc<dyn Store>) -> Self {
+        let cluster = exporter.cluster().to_owned();
+        let written = ExportSummary { cluster, ..ExportSummary::default() };
+        Self { exporter, destination, written }
     }
-    Ok(written)
+
+    async fn push(&mut self, row: E) -> Result<(), Box<dyn std::error::Error>> {
+        if let Some(file) = self.exporter.push(row)? {
+            put(self.destination.as_ref(), file).await?;
+            self.written.files += 1;
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<ExportSummary, Box<dyn std::error::Error>> {
+        if let Some(file) = self.exporter.finish()? {
+            put(self.destination.as_ref(), file).await?;
+            self.written.files += 1;
+        }
+        Ok(self.written)
+    }
+}
+
+/// What an entry says of a register, with its data, which may be stored beside the log; None if it is about
+/// something else.
+async fn read_register(
+    reader: &LogReader,
+    index: u64,
+    leaf: &[u8],
+) -> Result<Option<RegisterEntry>, Box<dyn std::error::Error>> {
+    let mut entry = Entry::parse(leaf).map_err(|error| format!("entry {index}: {error}"))?;
+    if let Data::Stored(EntryType::Register, stored) = &entry.data {
+        let data = read_stored(reader, &stored.stored).await?;
+        entry.data = Data::parse(EntryType::Register, serde_json::from_slice(&data)?)?;
+    }
+    Ok(RegisterEntry::read(index, &entry)?)
 }
 
 /// An entry with its data, which may be stored beside the log.

@@ -22,9 +22,9 @@ enum EvidenceCommand {
     /// The commands of the auditor's own verifier.
     #[command(flatten)]
     Audit(AuditCommand),
-    /// Write the entries as JSON lines or Parquet, partitioned by cluster and day.
+    /// Write the entries, or the items of registers, as JSON lines or Parquet, by cluster and day.
     Export(export::ExportArgs),
-    /// Draw a seeded sample of the items that a control judged at a given time.
+    /// Draw a seeded sample of the items that a control judged, or of a register over a window.
     Sample(sample::SampleArgs),
     /// Say why an item passed or failed a control at a time: it is judged again on the recorded facts.
     Explain(explain::ExplainArgs),

@@ -1,4 +1,7 @@
-//! `comptroller evidence sample`: a seeded sample of the items that a control judged at a given time.
+//! `comptroller evidence sample`: a seeded sample of the items that a control judged at a given time, or of
+//! everything that was in a register at some time of a window.
+
+mod register;
 
 use std::{
     io::{self, Write},
@@ -19,6 +22,7 @@ use comptroller_evidence::{
     data::PopulationList,
     entry::{Data, Entry},
     log::LogReader,
+    register_sample::Stratify,
     sample::{Sample, Size, derived_seed, draw},
     sample_table::{Frequency, SampleTable},
 };
@@ -27,7 +31,10 @@ use comptroller_report::{spreadsheet::CsvTable, visible};
 /// How many entries are read at a time, from the end backwards.
 const BLOCK: u64 = 4096;
 
-/// Draw a sample of the items that a control judged.
+/// Draw a sample of the items that a control judged, or of a register.
+///
+/// Of a register it is drawn from everything that was in it at some time of a window, so that a grant of two
+/// hours can be drawn, and says when each item came, when it went, and the entries that say so.
 ///
 /// It consists of the items with the smallest SHA-256 of the seed, a line feed and the item. The same seed
 /// draws the same sample, and any tool can reproduce it.
@@ -36,14 +43,28 @@ pub struct SampleArgs {
     #[command(flatten)]
     log: LogArgs,
     /// The control whose judged items are sampled.
-    #[arg(long, value_name = "NAME")]
-    control: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "register")]
+    control: Option<String>,
+    /// The register that is sampled, such as grants, with --from and --to.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["control", "at"], requires_all = ["from", "to"])]
+    register: Option<String>,
+    /// The first moment of the window of a register: a day, such as 2026-07-01, or a time in UTC.
+    #[arg(long, value_name = "TIME", requires = "register", value_parser = moment)]
+    from: Option<Timestamp>,
+    /// The first moment after the window.
+    #[arg(long, value_name = "TIME", requires = "register", value_parser = moment)]
+    to: Option<Timestamp>,
+    /// Draw from each week, month or quarter in which items of a register came, and from those that stood at
+    /// its start: one of each if the sample is large enough, and then by their shares.
+    #[arg(long, value_enum, value_name = "TIME", requires = "register")]
+    stratify: Option<StratifyArgument>,
     /// The time of the population: a day, such as 2026-09-30, which means its first moment, or a time in
     /// UTC. Default: the newest population.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
     /// The seed: any text. Default: one that nobody picks, the SHA-256 of the lines `comptroller.dev/sample
-    /// v1`, the time of the population twice, the control and the digest of the population.
+    /// v1`, the time of the population twice, the control and the digest of the population; of a register the two
+    /// ends of the window, `Register` with its name, and the digest.
     #[arg(long, value_name = "TEXT")]
     seed: Option<String>,
     /// How many items to draw.
@@ -60,6 +81,27 @@ pub struct SampleArgs {
     output: RowFormat,
 }
 
+/// By what the items of a register are parted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum StratifyArgument {
+    /// ISO weeks, such as 2026-W31.
+    Week,
+    /// Months, such as 2026-07.
+    Month,
+    /// Quarters, such as 2026-Q3.
+    Quarter,
+}
+
+impl StratifyArgument {
+    pub(crate) fn by(self) -> Stratify {
+        match self {
+            Self::Week => Stratify::Week,
+            Self::Month => Stratify::Month,
+            Self::Quarter => Stratify::Quarter,
+        }
+    }
+}
+
 /// Why there is no sample.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleError {
@@ -72,6 +114,16 @@ pub enum SampleError {
         /// The time up to which the log was searched.
         until: String,
     },
+    /// The log has no such register.
+    #[error(
+        "the log has no register {register}: it is not kept, or its name is another; the log has {}",
+        if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+    )]
+    NoRegister { register: String, known: Vec<String> },
+    #[error(
+        "the window ends at {to}, which is not after its start {from}: exchange --from and --to"
+    )]
+    NoWindow { from: Timestamp, to: Timestamp },
     /// The population is not text.
     #[error("the population {0} is not UTF-8: it was not written by this program")]
     NotText(String),
@@ -94,34 +146,47 @@ struct DrawnSample {
 
 /// Draws and prints a sample.
 pub async fn run(args: &SampleArgs) -> Result<u8, Box<dyn std::error::Error>> {
-    let drawn = sample(args).await?;
+    if let (Some(register), Some(from), Some(to)) = (&args.register, args.from, args.to) {
+        let drawn = register::sample(args, register, (from, to)).await?;
+        to_stdout(|stdout| match args.output {
+            RowFormat::Table => register::write_table(&drawn, stdout),
+            RowFormat::Csv => register::write_csv(&drawn, stdout),
+            RowFormat::Json => write_json(&drawn, stdout),
+        })?;
+        return Ok(0);
+    }
+    let drawn = sample(args, args.control.as_deref().unwrap_or_default()).await?;
     to_stdout(|stdout| match args.output {
         RowFormat::Table => write_table(&drawn, stdout),
         RowFormat::Csv => write_csv(&drawn, stdout),
-        RowFormat::Json => {
-            serde_json::to_writer_pretty(&mut *stdout, &drawn)?;
-            writeln!(stdout)
-        }
+        RowFormat::Json => write_json(&drawn, stdout),
     })?;
     Ok(0)
 }
 
-async fn sample(args: &SampleArgs) -> Result<DrawnSample, Box<dyn std::error::Error>> {
+fn write_json(drawn: &impl Serialize, output: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *output, drawn)?;
+    writeln!(output)
+}
+
+async fn sample(
+    args: &SampleArgs,
+    control: &str,
+) -> Result<DrawnSample, Box<dyn std::error::Error>> {
     let reader = LogReader::open(args.log.store()?, args.log.key()?).await?;
-    let (entry, at, list) =
-        newest_list(&reader, &args.control, args.at).await?.ok_or_else(|| {
-            let until = args.at.map_or("now".to_owned(), |at| at.to_string());
-            SampleError::NoPopulation { control: args.control.clone(), until }
-        })?;
+    let (entry, at, list) = newest_list(&reader, control, args.at).await?.ok_or_else(|| {
+        let until = args.at.map_or("now".to_owned(), |at| at.to_string());
+        SampleError::NoPopulation { control: control.to_owned(), until }
+    })?;
     let text = reader.stored(&list.digest).await?;
     let text = std::str::from_utf8(&text).map_err(|_| SampleError::NotText(list.digest.clone()))?;
-    let derived = || derived_seed(at, at, &args.control, &list.digest);
+    let derived = || derived_seed(at, at, control, &list.digest);
     let seed = args.seed.clone().unwrap_or_else(derived);
     // Only what the operator judges has lists; occurrences are sampled by `report -o sample`.
     let table = || Size::Table(args.table.sizes(Frequency::ManyADay));
     let size = args.size.map_or_else(table, Size::Count);
     Ok(DrawnSample {
-        control: args.control.clone(),
+        control: control.to_owned(),
         at,
         entry,
         origin: reader.origin().to_owned(),

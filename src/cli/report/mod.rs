@@ -21,6 +21,7 @@ use self::{
 use crate::cli::{
     arguments::{self, moment},
     cluster::ClusterArgs,
+    evidence::sample::StratifyArgument,
     format_parser::{self, format_parser},
 };
 use comptroller_core::api::{AuditPeriod, criteria::Category};
@@ -153,6 +154,10 @@ pub struct ReportArgs {
     /// such as 10%, or all.
     #[arg(long, visible_alias = "table", value_name = "NAME|ROWS", default_value_t)]
     pub sizes: SampleTable,
+    /// Draw the samples of registers from each week, month or quarter in which items came, and from those that
+    /// stood at the start: one of each if the sample is large enough, and then by their shares.
+    #[arg(long, value_enum, value_name = "TIME")]
+    pub stratify: Option<StratifyArgument>,
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }
@@ -217,9 +222,12 @@ impl PeriodReportRequest<'_> {
             log_size: None,
             seed: None,
             sizes: SampleTable::default(),
+            stratify: None,
             cluster: ClusterArgs::default(),
         };
-        made(&args, self.format, request, Timestamp::now()).await.map_err(|error| error.to_string())
+        made(&args, self.format, request, Timestamp::now(), RegisterDetail::Basis)
+            .await
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -241,7 +249,16 @@ async fn render(
 ) -> Result<MadeReport, Box<dyn std::error::Error>> {
     let now = Timestamp::now();
     let request = ReportRequest::find(args).await?;
-    made(args, format, request, now).await
+    made(args, format, request, now, RegisterDetail::Items).await
+}
+
+/// What a report has of the registers.
+#[derive(Clone, Copy, Debug)]
+enum RegisterDetail {
+    /// Every item, as a report that somebody asks for on the command line.
+    Items,
+    /// What vouches for them alone: an operator that makes a report for a page has no room for the items.
+    Basis,
 }
 
 /// Makes the report that was asked for.
@@ -250,12 +267,16 @@ async fn made(
     format: &'static PeriodFormat,
     request: ReportRequest,
     now: Timestamp,
+    registers: RegisterDetail,
 ) -> Result<MadeReport, Box<dyn std::error::Error>> {
     request.refuse_future(now)?;
     let (reader, checked) = open(args, &request).await?;
     let mut fold = PeriodFold::new(request.span, &request.categories)
         .with_minimum_observation(request.minimum_observation)
         .with_deviation_rule(deviation_rule(args)?);
+    if let RegisterDetail::Items = registers {
+        fold = fold.with_register_items();
+    }
     let read = replay(&reader, 0..checked.size, |index, entry| fold.apply(index, entry)).await?;
     let run = ReportRun { now, by: request.run_by.clone() };
     let report = finish(&fold, &request, &reader, &checked, &read, &run, args);
@@ -370,5 +391,6 @@ async fn draw(
         }
     }
     sheet.draw();
+    sheet.draw_registers(report, args.stratify.map(StratifyArgument::by));
     Ok(sheet)
 }

@@ -1,5 +1,5 @@
 //! The guards of the evidence: the policies that bind records to their authors, what they read, and
-//! who could get around them. Each is an object of the register, so that its changes are entries, and
+//! who could get around them. Each is one of the governed objects, so that its changes are entries, and
 //! from their course follows which records were bound to their authors.
 //!
 //! A policy is in force while it and its binding are as this version ships them. Their uids and
@@ -27,9 +27,9 @@ pub use self::rights::is_of_rights;
 use self::rights::{GUARDED, MASTERS};
 use super::{
     checkpoint_publisher::CONFIG_MAP,
+    governed_objects::GovernedObjects,
     host::Command,
     kinds::{EngineEvent, KindRunner},
-    register::Register,
 };
 use crate::source::own_kinds::{ObjectEvent, kind_at};
 use comptroller_core::inventory::{
@@ -115,7 +115,7 @@ pub struct Guards {
     authors: AuthorGuards,
     /// Who holds each right.
     holders: BTreeMap<&'static str, Holders>,
-    /// Whether the register may lack something.
+    /// Whether the governed objects may lack something.
     changed: bool,
 }
 
@@ -400,8 +400,8 @@ impl Guards {
         }
     }
 
-    /// Hands what changed to the register. Nothing before the log was opened.
-    pub fn register(&mut self, register: &mut Register) {
+    /// Adds what changed to the governed objects. Nothing before the log was opened.
+    pub fn govern(&mut self, governed: &mut GovernedObjects) {
         if self.logged.is_none() || !std::mem::take(&mut self.changed) {
             return;
         }
@@ -416,8 +416,8 @@ impl Guards {
                 Some(present) => present.told(),
                 None => (NOT_IN_FORCE, json!({"why": "it does not exist"})),
             };
-            put(register, key.0, &key.1, &spec);
-            register.set_phase(key.0, &key.1, phase);
+            put(governed, key.0, &key.1, &spec);
+            governed.set_phase(key.0, &key.1, phase);
         }
         for right in GUARDED {
             let Some(holders) = self.holders.get(right.name) else { continue };
@@ -428,7 +428,7 @@ impl Guards {
             if !holders.passed.is_empty() {
                 spec["passed"] = holders.passed.iter().map(rights::written).collect();
             }
-            put(register, RIGHT, right.name, &spec);
+            put(governed, RIGHT, right.name, &spec);
         }
     }
 }
@@ -492,10 +492,10 @@ impl Present {
     }
 }
 
-fn put(register: &mut Register, kind: &'static str, name: &str, spec: &Value) {
+fn put(governed: &mut GovernedObjects, kind: &'static str, name: &str, spec: &Value) {
     // A guard is what should be there under its name, whether it is or not: its uid is in its spec.
     let key = ObjectKey { name: name.to_owned(), uid: None };
-    register.put(kind, key, 0, Some(spec.to_string().into_boxed_str()));
+    governed.put(kind, key, 0, Some(spec.to_string().into_boxed_str()));
 }
 
 /// The keys of policies and their bindings.

@@ -54,10 +54,10 @@ fn guarded(log: &LogState) -> Guards {
 }
 
 fn phase(guards: &mut Guards, kind: &'static str, name: &str) -> (Option<String>, Value) {
-    let mut register = Register::default();
+    let mut governed = GovernedObjects::default();
     guards.changed = true;
-    guards.register(&mut register);
-    let all = register.unrecorded();
+    guards.govern(&mut governed);
+    let all = governed.unrecorded();
     let object =
         all.iter().find(|one| one.record.kind == kind && one.record.key.name == name).unwrap();
     (object.record.phase.clone(), object.spec.clone().unwrap())
@@ -115,12 +115,12 @@ fn a_policy_that_lets_more_through_is_not_in_force() {
 }
 
 #[test]
-fn nothing_is_registered_before_the_log_was_opened() {
+fn nothing_is_governed_before_the_log_was_opened() {
     let mut guards = Guards::new("comptroller-system");
     guards.take(GuardEvent::Policy(listed(POLICY)), at(100));
-    let mut register = Register::default();
-    guards.register(&mut register);
-    assert!(register.unrecorded().is_empty());
+    let mut governed = GovernedObjects::default();
+    guards.govern(&mut governed);
+    assert!(governed.unrecorded().is_empty());
     assert_eq!(guards.authors().exceptions.covers_second(at(50)), None);
 }
 

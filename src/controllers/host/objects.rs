@@ -1,4 +1,4 @@
-//! Taking in the objects that the operator is governed by: into the engine, and into the register of
+//! Taking in the objects that the operator is governed by: into the engine, and into the governed objects of
 //! what is to be recorded.
 
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(super) fn name_of<K: ResourceExt>(event: &EngineEvent<K>) -> Option<String> 
     }
 }
 
-/// The spec as the register keeps it.
+/// The spec as the governed objects keep it.
 fn text_of(spec: &impl Serialize) -> Option<Box<str>> {
     serde_json::to_string(spec).ok().map(String::into_boxed_str)
 }
@@ -43,8 +43,8 @@ impl Host {
             ObjectEvent::Applied(Ok(control)) => {
                 let key = key_of(&control.metadata);
                 let generation = control.metadata.generation.unwrap_or_default();
-                let register = self.record.register();
-                if register.put(CONTROL, key.clone(), generation, text_of(&control.spec)) {
+                let governed = self.record.governed();
+                if governed.put(CONTROL, key.clone(), generation, text_of(&control.spec)) {
                     // Deleted and created again: what was found of the old one is none of its.
                     self.forget_control(&key.name);
                 }
@@ -55,7 +55,7 @@ impl Host {
             ObjectEvent::Applied(Err(InvalidObject { metadata, .. })) => {
                 let key = key_of(&metadata);
                 let generation = metadata.generation.unwrap_or_default();
-                if self.record.register().put(CONTROL, key.clone(), generation, None) {
+                if self.record.governed().put(CONTROL, key.clone(), generation, None) {
                     self.forget_control(&key.name);
                 }
                 // Its last spec is not what is written now, so it must not be judged any more.
@@ -67,7 +67,7 @@ impl Host {
             ObjectEvent::Confirmed | ObjectEvent::Failing(_) => {}
             ObjectEvent::Listed(names) => {
                 self.loaded.controls = true;
-                for name in self.record.register().listed(CONTROL, &names) {
+                for name in self.record.governed().listed(CONTROL, &names) {
                     self.remove_control(&name);
                 }
             }
@@ -75,7 +75,7 @@ impl Host {
     }
 
     fn remove_control(&mut self, name: &str) {
-        self.record.register().remove(CONTROL, name);
+        self.record.governed().remove(CONTROL, name);
         self.forget_control(name);
     }
 
@@ -93,9 +93,9 @@ impl Host {
             ObjectEvent::Applied(Ok(exception)) => {
                 let key = key_of(&exception.metadata);
                 let since = self.not_written_before(now);
-                let register = self.record.register();
+                let governed = self.record.governed();
                 let spec = text_of(&exception.spec);
-                if register.put_authored(EXCEPTION, &exception.metadata, spec, since, now) {
+                if governed.put_authored(EXCEPTION, &exception.metadata, spec, since, now) {
                     self.forget_exception(&key.name);
                 }
                 let created = exception.metadata.creation_timestamp.as_ref().map(|time| time.0);
@@ -105,8 +105,8 @@ impl Host {
             ObjectEvent::Applied(Err(InvalidObject { metadata, .. })) => {
                 let key = key_of(&metadata);
                 let since = self.not_written_before(now);
-                let register = self.record.register();
-                if register.put_authored(EXCEPTION, &metadata, None, since, now) {
+                let governed = self.record.governed();
+                if governed.put_authored(EXCEPTION, &metadata, None, since, now) {
                     self.forget_exception(&key.name);
                 }
                 // It allows nothing any more. How it stands is said by who can look at it.
@@ -118,7 +118,7 @@ impl Host {
             ObjectEvent::Listed(names) => {
                 self.loaded.exceptions = true;
                 self.exceptions_silent_since = None;
-                for name in self.record.register().listed(EXCEPTION, &names) {
+                for name in self.record.governed().listed(EXCEPTION, &names) {
                     self.remove_exception(&name);
                 }
             }
@@ -127,27 +127,27 @@ impl Host {
 
     /// Periods are recorded and nothing else: no verdict depends on one.
     pub(super) fn take_audit_period(&mut self, event: EngineEvent<AuditPeriod>) {
-        let register = self.record.register();
+        let governed = self.record.governed();
         match event {
             ObjectEvent::Applied(Ok(period)) => {
                 let key = key_of(&period.metadata);
                 let generation = period.metadata.generation.unwrap_or_default();
-                register.put(AUDIT_PERIOD, key, generation, text_of(&period.spec));
+                governed.put(AUDIT_PERIOD, key, generation, text_of(&period.spec));
             }
             ObjectEvent::Applied(Err(InvalidObject { metadata, .. })) => {
                 let generation = metadata.generation.unwrap_or_default();
-                register.put(AUDIT_PERIOD, key_of(&metadata), generation, None);
+                governed.put(AUDIT_PERIOD, key_of(&metadata), generation, None);
             }
-            ObjectEvent::Deleted(name) => register.remove(AUDIT_PERIOD, &name),
+            ObjectEvent::Deleted(name) => governed.remove(AUDIT_PERIOD, &name),
             ObjectEvent::Listed(names) => {
-                register.listed(AUDIT_PERIOD, &names);
+                governed.listed(AUDIT_PERIOD, &names);
             }
             ObjectEvent::Confirmed | ObjectEvent::Failing(_) => {}
         }
     }
 
     fn remove_exception(&mut self, name: &str) {
-        self.record.register().remove(EXCEPTION, name);
+        self.record.governed().remove(EXCEPTION, name);
         self.forget_exception(name);
     }
 
@@ -166,18 +166,18 @@ impl Host {
 
     /// A response is recorded, and nothing is judged by it.
     pub(super) fn take_response(&mut self, event: EngineEvent<DeviationResponse>, now: Timestamp) {
-        let register = self.record.register();
+        let governed = self.record.governed();
         match event {
             ObjectEvent::Applied(Ok(response)) => {
                 let spec = text_of(&response.spec);
-                register.put_authored(RESPONSE, &response.metadata, spec, now - EVENT_DELAY, now);
+                governed.put_authored(RESPONSE, &response.metadata, spec, now - EVENT_DELAY, now);
             }
             ObjectEvent::Applied(Err(InvalidObject { metadata, .. })) => {
-                register.put_authored(RESPONSE, &metadata, None, now - EVENT_DELAY, now);
+                governed.put_authored(RESPONSE, &metadata, None, now - EVENT_DELAY, now);
             }
-            ObjectEvent::Deleted(name) => register.remove(RESPONSE, &name),
+            ObjectEvent::Deleted(name) => governed.remove(RESPONSE, &name),
             ObjectEvent::Listed(names) => {
-                register.listed(RESPONSE, &names);
+                governed.listed(RESPONSE, &names);
             }
             ObjectEvent::Confirmed | ObjectEvent::Failing(_) => {}
         }
@@ -187,9 +187,9 @@ impl Host {
     pub(super) fn take_guard(&mut self, event: GuardEvent, now: Timestamp) {
         let turned = self.guards.as_mut().is_some_and(|guards| guards.take(event, now));
         if turned {
-            let register = self.record.register();
-            register.compare_kind_again(EXCEPTION);
-            register.compare_kind_again(RESPONSE);
+            let governed = self.record.governed();
+            governed.compare_kind_again(EXCEPTION);
+            governed.compare_kind_again(RESPONSE);
         }
     }
 
@@ -197,18 +197,18 @@ impl Host {
     pub(super) fn look_at_rights(&mut self) {
         let Some(guards) = self.guards.as_mut().filter(|_| self.rights_changed) else { return };
         self.rights_changed = false;
-        let register = self.record.register();
-        let is_recorded = |name: &str| register.recorded(RIGHT, name).is_some();
+        let governed = self.record.governed();
+        let is_recorded = |name: &str| governed.recorded(RIGHT, name).is_some();
         guards.look(self.engine.inventory(), is_recorded);
     }
 
     /// What guards the evidence goes the way of all that is recorded, once the log was opened.
-    pub(super) fn register_guards(&mut self, now: Timestamp) {
+    pub(super) fn record_guards(&mut self, now: Timestamp) {
         let Some(guards) = &mut self.guards else { return };
         if self.record.is_taken_over() {
             self.record.read_log(|log| guards.recall(log, now));
         }
-        guards.register(self.record.register());
+        guards.govern(self.record.governed());
         self.record.set_authors(guards.authors());
     }
 }

@@ -54,12 +54,14 @@ impl RecordStage {
             return;
         }
         let (mut batch, sent) = self.next_batch(engine, now, heard);
+        let (observed, registers) = self.registers(engine, now);
+        batch.registers = observed;
         if !batch.is_empty() {
             batch.people = self.users.get_or_insert_with(|| users(engine)).clone();
             let gaps = batch.gaps.clone();
             let namespaces = batch.namespaces.is_some().then(|| engine.namespaces_version());
             let answer = self.evidence.submit(batch);
-            self.in_flight = Some(InFlight { answer, sent, gaps, namespaces });
+            self.in_flight = Some(InFlight { answer, sent, gaps, namespaces, registers });
         }
     }
 
@@ -93,9 +95,9 @@ impl RecordStage {
     ) -> (Batch, Vec<Sent>) {
         let mut batch = Batch {
             gaps: std::mem::take(&mut self.gaps),
-            deleted: self.register.take_deleted(&self.evidence),
+            deleted: self.governed.take_deleted(&self.evidence),
             namespaces: self.namespaces(engine),
-            objects: self.register.unrecorded(),
+            objects: self.governed.unrecorded(),
             authors: self.authors.clone(),
             closings: self.unrecorded_closings(),
             ..Batch::default()
@@ -239,7 +241,7 @@ impl RecordStage {
         let written = self.controls.get(name).and_then(|record| record.written);
         written.is_some_and(|written| now.instant.saturating_duration_since(written) < WINDOW)
             // An edit of the spec is recorded with the verdict on it, and nobody waits for that.
-            && self.register.recorded(CONTROL, name).is_some()
+            && self.governed.recorded(CONTROL, name).is_some()
     }
 
     /// The namespaces by which scopes select, if the log may not know them as they are.

@@ -9,7 +9,7 @@ use super::RecordStage;
 use crate::controllers::listening::Moment;
 use comptroller_core::{
     engine::Engine,
-    inventory::{Object, Slot, rbac::Subject},
+    inventory::{Object, Slot, Symbol, rbac::Subject},
 };
 use comptroller_evidence::privacy::KnownPeople;
 use comptroller_recorder::{Evidence, FactsWriter, InventoryObservation};
@@ -21,13 +21,16 @@ const LOOK: Duration = Duration::from_secs(5);
 /// are declared one after the other are all in it.
 const SETTLING: Duration = Duration::from_secs(15);
 
-/// The users whom bindings name, of which all that is recorded has pseudonyms.
+/// The users whom bindings and Persons name, of which all that is recorded has pseudonyms.
 pub(super) fn users(engine: &Engine) -> KnownPeople {
-    let subjects = engine.inventory().rights.subjects();
-    KnownPeople::new(subjects.filter_map(|(_, node)| match &node.subject {
+    let inventory = engine.inventory();
+    let subjects = inventory.rights.subjects();
+    let bound = subjects.filter_map(|(_, node)| match &node.subject {
         Subject::User(name) => Some(name.shared()),
         _ => None,
-    }))
+    });
+    let identities = inventory.people.iter().flat_map(|(_, facts)| &facts.usernames);
+    KnownPeople::new(bound.chain(identities.map(Symbol::shared)))
 }
 
 /// The digests of the facts that the lists of one batch name: controls judge the same objects.
@@ -59,7 +62,7 @@ impl FactsDigests {
             self.writer = Some(FactsWriter::new(self.evidence.pseudonyms()?, users));
         }
         let state = engine.inventory().kind_state(object.kind)?;
-        let digest = self.writer.as_ref()?.digest(object, &state.programs);
+        let digest = self.writer.as_ref()?.digest(&state.resource.kind, object, &state.programs);
         self.known.insert(slot, digest.clone());
         digest
     }

@@ -84,7 +84,7 @@ impl Process {
     fn declare(&mut self, object: &DeserializeGuard<Control>) {
         let (control, key) = (object.0.as_ref().unwrap(), key_of(object.meta()));
         let spec = serde_json::to_string(&control.spec).unwrap().into_boxed_str();
-        if self.stage.register().put(CONTROL_KIND, key.clone(), 1, Some(spec)) {
+        if self.stage.governed().put(CONTROL_KIND, key.clone(), 1, Some(spec)) {
             self.engine.remove_control(CONTROL);
             self.stage.forget_control(CONTROL);
         }

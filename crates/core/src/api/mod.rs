@@ -19,6 +19,7 @@ pub mod invalid;
 mod lenient;
 mod metadata;
 pub mod occurrence;
+pub mod person;
 pub mod rbac_verbs;
 pub(crate) mod registry;
 pub(crate) mod response;
@@ -51,6 +52,7 @@ pub use invalid::{InvalidField, InvalidSpec};
 pub use occurrence::{
     MAX_OCCURRENCES, Occurrence, OccurrenceEvent, OccurrenceRecord, SHOWN_OCCURRENCES,
 };
+pub use person::{Identities, Person, PersonSpec, PersonStatus};
 pub use response::{DeviatingItem, DeviationResponse, DeviationResponseSpec};
 pub use risk::Risk;
 pub use selector::Selector;

@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube_core::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
-use super::{Attestation, AuditPeriod, Control, ControlException, DeviationResponse, time};
+use super::{Attestation, AuditPeriod, Control, ControlException, DeviationResponse, Person, time};
 
 /// Every CRD, by name.
 pub fn crds() -> Vec<CustomResourceDefinition> {
@@ -22,6 +22,7 @@ pub fn documents() -> &'static [Value] {
             document(&ControlException::crd()),
             document(&Control::crd()),
             document(&DeviationResponse::crd()),
+            document(&Person::crd()),
         ]
     });
     &DOCUMENTS

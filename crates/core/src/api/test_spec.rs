@@ -26,7 +26,7 @@ pub use guards::GuardsTest;
 use kube_derive::KubeSchema;
 pub use pod_security::{PodSecurityLevel, PodSecurityTest};
 pub use presence::{PresencePlace, PresenceTest, WhenUnhealthy};
-pub use rbac::{AccessRule, AllowedSubject, RbacTest, SubjectKind};
+pub use rbac::{AccessRule, AllowedSubject, RbacTest, SubjectKind, SubjectRequirement};
 pub use resource_rule::ResourceRule;
 pub use results::{ReportKind, RequiredResults, RequiredSubject, ResultsTest, WarningResults};
 use serde::{Deserialize, Serialize};

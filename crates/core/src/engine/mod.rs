@@ -59,6 +59,7 @@ use self::{
 use crate::{
     api::{ControlExceptionSpec, ControlSpec},
     inventory::{Catalog, Inventory, ObjectSource},
+    registers::RegisterTracker,
 };
 
 /// What an evaluation changed, for whoever publishes verdicts.
@@ -95,6 +96,7 @@ pub struct Engine {
     people: Option<Arc<dyn PeopleOfLog>>,
     /// Whether a log is kept.
     keeps_log: bool,
+    registers: RegisterTracker,
 }
 
 impl Engine {
@@ -106,6 +108,11 @@ impl Engine {
     /// The kinds that the cluster serves.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// What is followed of the registers, with the facts that they are derived from.
+    pub fn registers(&mut self) -> (&mut RegisterTracker, &Inventory) {
+        (&mut self.registers, &self.inventory)
     }
 
     /// An engine for manifests. They bind `cluster-admin` or `edit` without bringing them along, so the

@@ -50,8 +50,13 @@ impl Engine {
 
     /// The list is complete and takes effect; `programs` judged its objects.
     pub fn commit(&mut self, kind: KindId, programs: Vec<ProgramId>, now: Timestamp) {
+        let known = self.inventory.kind_state(kind).map(|state| &state.availability);
+        let was_complete = known == Some(&Availability::Complete);
         let changes = self.inventory.commit(kind, programs);
-        self.mark(&changes, now);
+        for change in &changes {
+            self.registers.note(&self.inventory, change, was_complete.then_some(now));
+        }
+        self.mark_controls(&changes, now);
     }
 
     /// An object appeared or changed. False if its facts are the same as before.
@@ -76,7 +81,8 @@ impl Engine {
     /// No control needs a kind any more: removes its objects, which would only grow stale.
     pub fn release(&mut self, kind: KindId, now: Timestamp) {
         let changes = self.inventory.release(kind);
-        self.mark(&changes, now);
+        // What is no longer read is not gone: registers keep it as it was, and say that it is not read.
+        self.mark_controls(&changes, now);
     }
 
     /// Takes in what the API server says about itself.
@@ -85,8 +91,15 @@ impl Engine {
         self.mark(change.as_slice(), now);
     }
 
-    /// Marks the items that the changes can affect, in every control.
+    /// Marks the items that the changes can affect, in every control and register.
     fn mark(&mut self, changes: &[Change], now: Timestamp) {
+        for change in changes {
+            self.registers.note(&self.inventory, change, Some(now));
+        }
+        self.mark_controls(changes, now);
+    }
+
+    fn mark_controls(&mut self, changes: &[Change], now: Timestamp) {
         for change in changes {
             if self.lapse_counter.on {
                 self.recent.note(&self.inventory, change);

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     intern::{Interner, Symbol},
-    network, rbac, records, storage,
+    network, people, rbac, records, storage,
     time::parse_time,
     workload,
 };
@@ -42,6 +42,7 @@ pub enum Facts {
     /// Backups, snapshots, schedules, restores and where they are stored.
     Backup(Arc<super::backup::BackupFacts>),
     Attestation(Arc<records::AttestationFacts>),
+    Person(Arc<people::PersonFacts>),
     /// A policy that this version ships, or its binding.
     Guard(Box<super::guards::GuardFacts>),
 }
@@ -107,6 +108,7 @@ pub fn projections() -> impl Iterator<Item = &'static Projection> {
         .chain(super::backup::PROJECTIONS)
         .chain(super::backup::others::PROJECTIONS)
         .chain(records::PROJECTIONS)
+        .chain(people::PROJECTIONS)
         .chain(super::guards::PROJECTIONS)
 }
 

@@ -265,6 +265,7 @@ const KNOWN: &[KnownKind] = &[
     row("cert-manager.io", "CertificateRequest", "certificaterequests", &[], Namespaced, AddOn(V1)),
     row("cert-manager.io", "Issuer", "issuers", &[], Namespaced, AddOn(V1)),
     row("comptroller.dev", "Attestation", "attestations", &[], Cluster, AddOn(&["v1alpha1"])),
+    row("comptroller.dev", "Person", "people", &[], Cluster, AddOn(&["v1alpha1"])),
     row("cert-manager.io", "ClusterIssuer", "clusterissuers", &[], Cluster, AddOn(V1)),
     row("gateway.networking.k8s.io", "Gateway", "gateways", &[], Namespaced, AddOn(&["v1", "v1beta1"])),
     row("gateway.networking.k8s.io", "HTTPRoute", "httproutes", &[], Namespaced, AddOn(&["v1", "v1beta1"])),

@@ -14,6 +14,7 @@ mod known_word;
 mod kubernetes_version;
 pub mod line;
 pub(crate) mod network;
+pub mod people;
 pub(crate) mod presence;
 pub mod program;
 mod projector;
@@ -161,6 +162,8 @@ pub struct Inventory {
     pub owners: workload::OwnerIndex,
     /// Which certificate serves which Ingress, and who is in a mesh.
     pub network: network::NetworkIndex,
+    /// Who works here, by the names that the cluster knows them by.
+    pub people: people::PeopleIndex,
     /// What people attested, by control.
     pub records: records::RecordIndex,
     /// The objects that must be there, as far as they are.
@@ -455,6 +458,7 @@ impl Inventory {
         self.backups.update(&update);
         self.owners.update(&update);
         self.network.update(&update);
+        self.people.update(&update);
         self.records.update(&update);
         self.presence.update(&update);
         self.reports.update(&update);
@@ -488,6 +492,12 @@ impl Inventory {
     /// The numbers of the objects of a kind, in no order.
     pub fn slots(&self, id: KindId) -> impl Iterator<Item = Slot> {
         self.kind_state(id).into_iter().flat_map(|state| state.by_name.values().copied())
+    }
+
+    /// How many objects of a kind are known.
+    pub fn count_of(&self, id: KindId) -> u64 {
+        let known = self.kind_state(id).map_or(0, |state| state.by_name.len());
+        u64::try_from(known).unwrap_or(u64::MAX)
     }
 
     /// The objects of a kind, in no order.

@@ -84,6 +84,7 @@ pub fn weigh(facts: &Facts) -> usize {
         Facts::Network(facts) => of_text(facts),
         Facts::Backup(facts) => of_text(facts),
         Facts::Attestation(facts) => of_text(facts),
+        Facts::Person(facts) => of_text(facts),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What an auditor does with a log: verify it, prove an entry of it, replay it to a time.
+//! What an auditor does with a log: verify it, prove or show an entry of it, replay it to a time.
 //!
 //! `comptroller evidence` and `comptroller-verify` have these commands from here, with the same
 //! options, texts and exit codes. A command returns its whole output and an exit code; printing is
@@ -7,6 +7,7 @@
 mod person;
 mod prove;
 mod replay;
+mod show;
 mod table;
 mod verify;
 
@@ -19,6 +20,7 @@ pub use self::{
     person::{DisclosureArgs, PersonArgs},
     prove::ProveArgs,
     replay::ReplayArgs,
+    show::ShowArgs,
     verify::VerifyArgs,
 };
 use crate::{
@@ -40,6 +42,8 @@ pub enum AuditCommand {
     Verify(VerifyArgs),
     /// Prove that an entry is in a log, or check such a proof.
     Prove(ProveArgs),
+    /// Say what one entry says, rests on, proves and does not prove.
+    Show(ShowArgs),
     /// Say how each control stood at a time, by the entries of a log.
     Replay(ReplayArgs),
     /// Find the entries about a person, for whoever has the signing key.
@@ -54,6 +58,7 @@ impl AuditCommand {
         match self {
             Self::Verify(args) => args.run().await,
             Self::Prove(args) => args.run().await,
+            Self::Show(args) => args.run().await,
             Self::Replay(args) => args.run().await,
             Self::Person(args) => args.run().await,
             Self::Disclosure(args) => args.run().await,

@@ -7,6 +7,7 @@
 mod jsonl;
 #[cfg(any(test, feature = "parquet"))]
 mod parquet;
+mod register_rows;
 mod row;
 
 #[cfg(test)]
@@ -14,7 +15,10 @@ mod tests;
 
 use jiff::civil::Date;
 
-pub use self::row::{ExportRow, RowError};
+pub use self::{
+    register_rows::{MovedItem, RegisterEntry},
+    row::{ExportRow, RowError},
+};
 use super::origin;
 use comptroller_vocabulary::closed_enum;
 
@@ -78,25 +82,40 @@ impl Days {
     }
 }
 
-/// Gathers the rows of a log, in their order, into files.
+/// What an entry is in a table: one row, or several that stay together.
+pub trait ExportedEntry: Sized {
+    /// The number of the entry.
+    fn index(&self) -> u64;
+    /// The day on which it was observed, in UTC.
+    fn day(&self) -> Date;
+    /// How much text it is.
+    fn bytes(&self) -> usize;
+    /// Entries as JSON lines.
+    fn lines(cluster: &str, entries: &[Self]) -> Result<Vec<u8>, ExportError>;
+    /// Entries as a Parquet file.
+    #[cfg(any(test, feature = "parquet"))]
+    fn parquet(cluster: &str, entries: &[Self]) -> Result<Vec<u8>, ExportError>;
+}
+
+/// Gathers the entries of a log, in their order, into files of one table.
 #[derive(Debug)]
-pub struct Exporter {
+pub struct Exporter<E = ExportRow> {
     format: ExportFormat,
     cluster: String,
     days: Days,
-    part: Option<PendingFile>,
+    part: Option<PendingFile<E>>,
 }
 
 /// A file in the making: consecutive entries of one day.
 #[derive(Debug)]
-struct PendingFile {
+struct PendingFile<E> {
     first: u64,
     day: Date,
-    rows: Vec<ExportRow>,
+    rows: Vec<E>,
     bytes: usize,
 }
 
-impl Exporter {
+impl<E: ExportedEntry> Exporter<E> {
     /// An export of a log, by its origin line.
     pub fn new(origin: &str, format: ExportFormat, days: Days) -> Self {
         Self { format, cluster: cluster_of(origin), days, part: None }
@@ -109,15 +128,15 @@ impl Exporter {
 
     /// Takes in the next entry. Returns the file before it once that is complete: the entry is of
     /// another day, or the file is as large as one may be.
-    pub fn push(&mut self, row: ExportRow) -> Result<Option<ExportFile>, ExportError> {
+    pub fn push(&mut self, row: E) -> Result<Option<ExportFile>, ExportError> {
         // By what the log holds alone, and not by time or memory, so that a later export makes the same
         // files.
         let full = self.part.as_ref().is_some_and(|part| !part.takes(&row));
         let file = if full { self.finish()? } else { None };
-        if self.days.contains(row.day) {
+        if self.days.contains(row.day()) {
             let part = self.part.get_or_insert_with(|| PendingFile {
-                first: row.index,
-                day: row.day,
+                first: row.index(),
+                day: row.day(),
                 rows: Vec::new(),
                 bytes: 0,
             });
@@ -131,9 +150,9 @@ impl Exporter {
     pub fn finish(&mut self) -> Result<Option<ExportFile>, ExportError> {
         let Some(part) = self.part.take() else { return Ok(None) };
         let bytes = match self.format {
-            ExportFormat::JsonLines => jsonl::write(&self.cluster, &part.rows)?,
+            ExportFormat::JsonLines => E::lines(&self.cluster, &part.rows)?,
             #[cfg(any(test, feature = "parquet"))]
-            ExportFormat::Parquet => parquet::write(&self.cluster, &part.rows)?,
+            ExportFormat::Parquet => E::parquet(&self.cluster, &part.rows)?,
             #[cfg(not(any(test, feature = "parquet")))]
             ExportFormat::Parquet => return Err(ExportError::NoParquet),
         };
@@ -145,9 +164,32 @@ impl Exporter {
     }
 }
 
-impl PendingFile {
-    fn takes(&self, row: &ExportRow) -> bool {
-        self.day == row.day && self.rows.len() < MAX_ROWS && self.bytes < MAX_BYTES
+impl<E: ExportedEntry> PendingFile<E> {
+    fn takes(&self, row: &E) -> bool {
+        self.day == row.day() && self.rows.len() < MAX_ROWS && self.bytes < MAX_BYTES
+    }
+}
+
+impl ExportedEntry for ExportRow {
+    fn index(&self) -> u64 {
+        self.index
+    }
+
+    fn day(&self) -> Date {
+        self.day
+    }
+
+    fn bytes(&self) -> usize {
+        self.data.len() + self.leaf.len()
+    }
+
+    fn lines(cluster: &str, entries: &[Self]) -> Result<Vec<u8>, ExportError> {
+        jsonl::write(cluster, entries)
+    }
+
+    #[cfg(any(test, feature = "parquet"))]
+    fn parquet(cluster: &str, entries: &[Self]) -> Result<Vec<u8>, ExportError> {
+        Ok(parquet::write(cluster, entries)?)
     }
 }
 

@@ -103,11 +103,6 @@ impl ExportRow {
             _ => None,
         })
     }
-
-    /// How much text it is.
-    pub fn bytes(&self) -> usize {
-        self.data.len() + self.leaf.len()
-    }
 }
 
 fn summary(data: &Data) -> (Option<String>, Option<String>, Option<ItemCounts>) {
@@ -136,6 +131,10 @@ fn summary(data: &Data) -> (Option<String>, Option<String>, Option<ItemCounts>) 
         Data::Attestation(data) => (Some(data.phase.to_string()), None, None),
         Data::Operator(data) => (Some(data.event.to_string()), None, None),
         Data::Gap(data) => (None, Some(data.reason.clone()), None),
-        Data::Inventory(_) | Data::Stored(..) | Data::Other(..) => (None, None, None),
+        Data::Inventory(_)
+        | Data::Usage(_)
+        | Data::Register(_)
+        | Data::Stored(..)
+        | Data::Other(..) => (None, None, None),
     }
 }

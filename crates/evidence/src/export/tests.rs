@@ -177,7 +177,7 @@ fn an_origin_can_not_leave_its_folder() {
     for (origin, cluster) in [("a/b/..", "__"), ("", "unknown"), ("x/6f-1", "6f-1"), ("a b", "a_b")]
     {
         assert_eq!(
-            Exporter::new(origin, ExportFormat::JsonLines, Days::default()).cluster(),
+            Exporter::<ExportRow>::new(origin, ExportFormat::JsonLines, Days::default()).cluster(),
             cluster
         );
     }
@@ -214,4 +214,57 @@ proptest! {
             prop_assert_eq!(rows, leaves.len());
         }
     }
+}
+
+fn grants() -> Vec<RegisterEntry> {
+    let item = |key: &str| serde_json::json!({"key": key, "fields": {"role": "edit"}});
+    let between = serde_json::json!({"from": "2026-11-21T00:00:00Z", "to": "2026-11-21T01:00:00Z"});
+    let data = serde_json::json!({
+        "cause": "Change", "added": [item("=a"), item("b")], "removed": [{"key": "c"}], "between": between,
+        "total": 7, "digest": "sha256:0c",
+    });
+    let entry = crate::entry::Entry {
+        at: at("2026-11-21T02:00:00Z"),
+        clock: crate::entry::ClockReading::default(),
+        epoch: 1,
+        subject: crate::register::register_subject("grants"),
+        data: crate::entry::Data::parse(crate::entry::EntryType::Register, data).unwrap(),
+    };
+    vec![RegisterEntry::read(41, &entry).unwrap().unwrap()]
+}
+
+fn registers(format: ExportFormat) -> ExportFile {
+    let mut exporter = Exporter::new(ORIGIN, format, Days::default());
+    for entry in grants() {
+        assert!(exporter.push(entry).unwrap().is_none());
+    }
+    exporter.finish().unwrap().unwrap()
+}
+
+#[test]
+fn items_of_registers_are_rows() {
+    let file = registers(ExportFormat::JsonLines);
+    assert_eq!(file.path, "cluster=6f1c2c8e-6a53/day=2026-11-21/part-41.jsonl");
+    let lines: Vec<Value> = String::from_utf8(file.bytes)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let moves: Vec<_> = lines.iter().map(|line| line["moved"].as_str().unwrap()).collect();
+    assert_eq!(moves, ["added", "added", "removed"]);
+    assert_eq!((&lines[0]["key"], &lines[0]["fields"]["role"]), (&"=a".into(), &"edit".into()));
+    assert_eq!(lines[2]["between"]["to"], "2026-11-21T01:00:00Z");
+
+    let file = registers(ExportFormat::Parquet);
+    let reader = SerializedFileReader::new(Bytes::from(file.bytes)).unwrap();
+    let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(
+        (rows[0].get_long(1).unwrap(), rows[0].get_string(4).unwrap().as_str()),
+        (41, "grants")
+    );
+    assert_eq!(rows[2].get_string(5).unwrap(), "removed");
+    assert_eq!(rows[1].get_string(6).unwrap(), "b");
+    assert_eq!(rows[0].get_string(10).unwrap(), r#"{"role":"edit"}"#);
+    assert_eq!(rows[0].get_long(11).unwrap(), 7);
 }

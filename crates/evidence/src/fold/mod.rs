@@ -10,6 +10,9 @@ mod objects;
 mod occurrences;
 #[cfg(test)]
 mod properties;
+mod register_state;
+pub mod register_windows;
+pub mod registers;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +30,7 @@ pub use self::{
         CONTROL_FAILING, EVIDENCE_GAP, MAX_CLOSED_EVENTS, MAX_OCCURRENCES, OccurrenceState,
         OpenedEvents,
     },
+    register_state::{RegisterStage, RegisterState},
 };
 use super::{
     data::{ChangeKind, GapData, ObjectChange, OperatorData, OperatorEvent},
@@ -35,7 +39,7 @@ use super::{
 
 /// The version of the form in which a snapshot keeps a [`LogState`]. A snapshot of another version is
 /// made again from the log.
-pub const STATE_VERSION: u32 = 5;
+pub const STATE_VERSION: u32 = 7;
 
 /// Deleted controls whose occurrences are remembered, the newest: a control that is deleted and
 /// declared again does not get its missed occurrences back.
@@ -88,6 +92,16 @@ pub struct InventoryState {
     pub read: BTreeSet<String>,
 }
 
+/// What the log says of the audit stream.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UsageState {
+    /// The newest entry of the type `usage`.
+    pub entry: u64,
+    /// Until when the stream is known to have been heard.
+    pub heard_until: Timestamp,
+}
+
 /// What the log says of the present.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -111,6 +125,10 @@ pub struct LogState {
     /// The newest gaps, by entry.
     #[serde(default)]
     gaps: VecDeque<GapState>,
+    /// The audit stream; None if it was never heard.
+    usage: Option<UsageState>,
+    /// The registers, by name.
+    registers: BTreeMap<String, RegisterState>,
 }
 
 impl LogState {
@@ -127,7 +145,8 @@ impl LogState {
         self.last_at = self.last_at.max(Some(entry.at));
         let starts =
             matches!(&entry.data, Data::Operator(data) if data.event == OperatorEvent::Started);
-        if !starts && !matches!(entry.data, Data::Gap(_)) {
+        // Who hears the audit stream judges nothing by it.
+        if !starts && !matches!(entry.data, Data::Gap(_) | Data::Usage(_)) {
             self.watched_until = self.watched_until.max(Some(entry.at));
         }
         match &entry.data {
@@ -152,6 +171,21 @@ impl LogState {
                 self.inventory = Some(InventoryState { entry: index, at: entry.at, read });
             }
             Data::Gap(data) => self.gap(index, entry, data),
+            Data::Usage(data) => {
+                let before = self.usage.as_ref().map(|usage| usage.heard_until);
+                let heard_until = before.map_or(data.to, |before| before.max(data.to));
+                self.usage = Some(UsageState { entry: index, heard_until });
+            }
+            Data::Register(data) => {
+                let register = self.registers.entry(entry.subject.name.clone()).or_default();
+                if let Err(fault) = register.apply(index, entry.at, data) {
+                    tracing::warn!(index, %fault, "an entry of a register does not follow from those before it: the register is listed again");
+                    register.forget();
+                }
+            }
+            Data::Stored(super::entry::EntryType::Register, _) => {
+                self.registers.entry(entry.subject.name.clone()).or_default().forget();
+            }
             Data::Stored(..) | Data::Other(..) => {}
         }
     }
@@ -223,9 +257,24 @@ impl LogState {
         self.absent.get(control).copied()
     }
 
+    /// What is known of the audit stream; None if it was never heard.
+    pub fn usage(&self) -> Option<&UsageState> {
+        self.usage.as_ref()
+    }
+
     /// The newest inventory; None when there is none yet.
     pub fn inventory(&self) -> Option<&InventoryState> {
         self.inventory.as_ref()
+    }
+
+    /// A register; None before its first entry.
+    pub fn register(&self, name: &str) -> Option<&RegisterState> {
+        self.registers.get(name)
+    }
+
+    /// The registers that the log has entries of, by name.
+    pub fn registers(&self) -> impl Iterator<Item = (&str, &RegisterState)> {
+        self.registers.iter().map(|(name, register)| (name.as_str(), register))
     }
 
     /// An exception; None if the log does not know it, or it was deleted.

@@ -297,3 +297,27 @@ fn the_digest_of_findings_is_that_of_the_set() {
     assert_ne!(findings_digest(&[a, finding("b", None)]), digest);
     assert_eq!(findings_digest(&[]), comptroller_vocabulary::canonical::sha256(b"[]"));
 }
+
+#[test]
+fn the_audit_stream_is_heard_until_its_newest_heartbeat_and_vouches_for_nothing() {
+    use crate::usage::{AUDIT_STREAM, EventCounts, UsageData, UsageFacts};
+    let stream = || EntrySubject::new(AUDIT_STREAM, "uid");
+    let usage = |from, to| {
+        let facts = UsageFacts::default();
+        let digest = facts.digest().unwrap();
+        let events = EventCounts::default();
+        let data = UsageData { from, to, part: 1, parts: 1, digest, events, facts };
+        Data::Usage(Box::new(data))
+    };
+    let mut state = LogState::default();
+    assert_eq!(state.usage(), None);
+    state.apply(0, &verdict("c", at(1), Vec::new(), Vec::new()));
+    let gap = GapData::between(at(1), at(2), GapCause::AuditStreamInterrupted, String::new());
+    state.apply(1, &entry(at(10), stream(), Data::Gap(gap)));
+    state.apply(2, &entry(at(10), stream(), usage(at(2), at(9))));
+    state.apply(3, &entry(at(11), stream(), usage(at(2), at(8))));
+    let known = state.usage().unwrap();
+    assert_eq!((known.entry, known.heard_until), (3, at(9)));
+    // A task that hears the stream is no sign that controls are judged.
+    assert_eq!(state.watched_until, Some(at(1)));
+}

@@ -303,3 +303,40 @@ fn lists_of_an_inventory_are_checked_in_the_entry_and_beside_it() {
         }
     }
 }
+
+#[test]
+fn a_register_that_does_not_follow_from_its_entries_is_found() {
+    use crate::register::{
+        Fields, RegisterCause, RegisterData, RegisterDigests, RegisterItem, register_subject,
+    };
+    let mut digests = RegisterDigests::default();
+    let mut of = |number: u64, cause, name: &str, more| {
+        let item = RegisterItem::new(name, Fields::from([("name".to_owned(), name.into())]));
+        digests.move_items(std::slice::from_ref(&item), &[], &[]).unwrap();
+        let data = RegisterData::new(cause, digests.count(), digests.digest());
+        let items = vec![item];
+        let data = match cause {
+            RegisterCause::Start => RegisterData { list: items, more, ..data },
+            _ => RegisterData { added: items, ..data },
+        };
+        let data = Data::Register(Box::new(data));
+        Entry { subject: register_subject("grants"), data, ..entry(number, 1) }
+    };
+    let entries = vec![
+        of(0, RegisterCause::Start, "a", true),
+        of(1, RegisterCause::Start, "b", false),
+        of(2, RegisterCause::Change, "c", false),
+        of(3, RegisterCause::Change, "d", false),
+    ];
+    assert_eq!(verified(&log_of(&texts(entries.clone())), None).unwrap().size, 4);
+    // One that signs a log without an entry, or with another item, can't hide it: the next one tells.
+    let mut without = entries.clone();
+    without.remove(2);
+    let found = fault(&log_of(&texts(without)));
+    assert_eq!(found.index, Some(2), "{found:?}");
+    assert!(found.reason.contains("the register grants"), "{found:?}");
+    let mut other = entries;
+    let Data::Register(data) = &mut other[1].data else { panic!("no register") };
+    data.list[0].fields.insert("name".to_owned(), "x".into());
+    assert_eq!(fault(&log_of(&texts(other))).index, Some(1));
+}

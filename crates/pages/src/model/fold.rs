@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use comptroller_evidence::{
     data::{ChangeKind, FieldChange, GapData, ObjectChange, OperatorEvent, PopulationList},
     entry::{Data, Entry, EntryType},
+    usage::AUDIT_STREAM,
 };
 use serde_json::Value;
 
@@ -188,6 +189,10 @@ impl LogFold {
     }
 
     fn gap(&mut self, index: u64, entry: &Entry, gap: &GapData) {
+        // Controls were judged while the audit stream was silent.
+        if entry.subject.kind == AUDIT_STREAM {
+            return;
+        }
         let GapData { from, to, cause, .. } = *gap;
         let reason = cut(&gap.reason);
         if entry.subject.kind == "Control" {
@@ -341,6 +346,9 @@ mod tests {
             fold.view().controls["a"].events.iter().map(|event| event.entry).collect();
         assert_eq!(places, [0, 2, 1]);
         fold.apply(3, &entry(22, EntrySubject::new("Cluster", "c"), Data::Gap(gap)));
+        let stream = EntrySubject::new(AUDIT_STREAM, "c");
+        let gap = GapData::between(at(12), at(18), GapCause::AuditStreamInterrupted, String::new());
+        fold.apply(4, &entry(23, stream, Data::Gap(gap)));
         assert_eq!(fold.view().gaps.len(), 1);
         for index in 4..2_000 {
             fold.apply(index, &entry(30, control(), verdict(State::Passing)));

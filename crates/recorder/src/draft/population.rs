@@ -2,7 +2,7 @@
 //! whole list where that is due or tells more.
 
 use comptroller_core::{
-    api::{ResourceRef, time::whole_seconds},
+    api::time::whole_seconds,
     engine::{JudgedItem, Movement},
 };
 use comptroller_evidence::{
@@ -101,7 +101,7 @@ impl PopulationDraft {
 impl DraftedList {
     fn new(items: &[JudgedItem], pseudonymizer: &Pseudonymizer<'_>) -> Self {
         let line = |item: &JudgedItem| {
-            let resource = named(&item.resource, pseudonymizer);
+            let resource = pseudonymizer.resource(&item.resource);
             population::line(&resource, item.uid.as_deref(), item.facts.as_deref())
         };
         let mut lines: Vec<String> = items.iter().map(line).collect();
@@ -120,19 +120,10 @@ impl DraftedList {
 
 fn change(movement: &Movement, pseudonymizer: &Pseudonymizer<'_>) -> PopulationChange {
     PopulationChange {
-        item: named(&movement.item.resource, pseudonymizer),
+        item: pseudonymizer.resource(&movement.item.resource),
         uid: movement.item.uid.as_deref().map(str::to_owned),
         at: whole_seconds(movement.at).0,
         why: movement.why,
         detail: pseudonymizer.message(&movement.detail, None),
     }
-}
-
-/// An item as the log names it: people are pseudonyms there.
-fn named(resource: &ResourceRef, pseudonymizer: &Pseudonymizer<'_>) -> ResourceRef {
-    let mut resource = resource.clone();
-    if resource.kind == "User" {
-        resource.name = pseudonymizer.user(&resource.name);
-    }
-    resource
 }

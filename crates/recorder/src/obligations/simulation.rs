@@ -30,6 +30,8 @@ use comptroller_evidence::{
 };
 
 const OBLIGED: &str = "obliged";
+/// The instance that records.
+const COLLECTOR: &str = "operator-0";
 /// The control whose changes are the events.
 const CHANGED: &str = "changed";
 /// An event in some 13 minutes: 10,000 in a quarter.
@@ -158,7 +160,7 @@ impl Simulation {
             }
             let rules = self.engine.event_rules();
             let size = self.current.state.size();
-            let drafted = batch.draft(&self.current, &self.memory, self.now);
+            let drafted = batch.draft(&self.current, &self.memory, COLLECTOR, self.now);
             self.append(drafted.entries, &rules);
             if dies {
                 self.restart();
@@ -270,7 +272,7 @@ fn simulate(events: u32) -> Simulation {
         }
         if number <= events {
             simulation.generation += 1;
-            if number % UNANSWERED != 0 {
+            if !number.is_multiple_of(UNANSWERED) {
                 let hours = i64::try_from(1 + simulation.draw(100)).unwrap();
                 let at = simulation.now + SignedDuration::from_hours(hours);
                 answers.entry(at).or_default().push(format!("event-{number}"));
@@ -292,7 +294,7 @@ fn check(events: u32) {
         simulation.ended.keys().map(|period| event_number(period).unwrap()).collect();
     assert_eq!(numbers, (1..=events).collect());
     for (period, phases) in &simulation.ended {
-        let is_answered = event_number(period).unwrap() % UNANSWERED != 0;
+        let is_answered = !event_number(period).unwrap().is_multiple_of(UNANSWERED);
         let expected =
             if is_answered { OccurrencePhase::Completed } else { OccurrencePhase::Missed };
         assert_eq!(phases, &[expected], "{period}");

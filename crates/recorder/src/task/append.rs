@@ -148,6 +148,12 @@ impl Recorder {
                 current.state.apply(index, entry);
             }
         }
+        for entry in &entries {
+            if let Data::Register(data) = &entry.data {
+                let changes = data.added.len() + data.removed.len() + data.changed.len();
+                self.observer.register_recorded(&entry.subject.name, data.total, changes);
+            }
+        }
         self.observer.appended(appended.size, now);
         self.log.checkpoint.send_replace(Some(SignedCheckpoint {
             origin: open.writer.origin().to_owned(),

@@ -7,6 +7,7 @@ use super::model::{
     PeriodSummary, Span,
 };
 use comptroller_core::api::criteria::Category;
+use comptroller_evidence::fold::register_windows::RegisterBasis;
 use comptroller_vocabulary::canonical;
 
 /// What the digest covers: all that the log says of the span. What varies by run is left out (the
@@ -24,11 +25,22 @@ struct DigestedReport<'a> {
     exceptions: &'a [ExceptionReport],
     gaps: &'a [GapReport],
     identity: &'a [IdentityFact],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    registers: Vec<DigestedRegister<'a>>,
+}
+
+/// A register in the digest: what vouches for its items, since whoever makes a report need not have them.
+#[derive(Serialize)]
+struct DigestedRegister<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    basis: &'a RegisterBasis,
 }
 
 /// The SHA-256 of the JSON of a report's facts with sorted keys and no spaces, as `sha256:` and 64
 /// hexadecimal digits: its `origin`, `span`, `categories`, `summary`, `controls`, `criteria`,
-/// `exceptions`, `gaps` and `identity`. The `AuditPeriod` has it in its status when the period is over.
+/// `exceptions`, `gaps` and `identity`, and where there are registers, of each the name and what vouches for
+/// it (`registers`, without the items). The `AuditPeriod` has it in its status when the period is over.
 pub fn digest(report: &PeriodReport) -> Result<String, serde_json::Error> {
     // Canonical but for the shares of observation, whose few digits have one text everywhere.
     let facts = serde_json::to_value(DigestedReport {
@@ -41,6 +53,11 @@ pub fn digest(report: &PeriodReport) -> Result<String, serde_json::Error> {
         exceptions: &report.exceptions,
         gaps: &report.gaps,
         identity: &report.identity,
+        registers: report
+            .registers
+            .iter()
+            .map(|register| DigestedRegister { name: &register.name, basis: &register.basis })
+            .collect(),
     })?;
     Ok(canonical::sha256(serde_json::to_string(&facts)?.as_bytes()))
 }

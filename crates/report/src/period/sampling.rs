@@ -11,12 +11,14 @@ use serde::Serialize;
 
 use super::{
     format::{NamedFile, PeriodFormat, Render},
-    model::{ControlReport, PeriodReport, Provenance, ReportedItem, Span},
+    model::{ControlReport, PeriodReport, Provenance, RegisterReport, ReportedItem, Span},
 };
-use crate::spreadsheet::CsvTable;
+use crate::{register_text, spreadsheet::CsvTable};
 use comptroller_core::api::Duration;
 use comptroller_evidence::{
     data::OccurrencePhase,
+    fold::register_windows::SeenRow,
+    register_sample::{DrawnItem, RegisterSample, Stratify, draw_register, population_digest},
     sample::{self, Sample, Size},
     sample_table::{Frequency, SampleTable},
 };
@@ -41,6 +43,29 @@ pub struct SamplingSheet {
     pub table: SampleTable,
     /// Each control, by name.
     pub controls: Vec<ControlSample>,
+    /// Each register, by name, once they are [drawn from](Self::draw_registers).
+    pub registers: Vec<RegisterSheet>,
+}
+
+/// The sample of a register: drawn from everything that was in it at some time.
+#[derive(Serialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct RegisterSheet {
+    pub register: String,
+    /// The first moment of the time whose population it is.
+    pub from: Timestamp,
+    /// The end of that time.
+    pub to: Timestamp,
+    /// The entry of the log that says how many there were at the end; none where none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<u64>,
+    /// The command that draws it again.
+    pub command: String,
+    #[serde(flatten)]
+    pub sample: RegisterSample,
+    /// When the register was not known: what came and went then may be missing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_known: Vec<String>,
 }
 
 /// The sample of a control.
@@ -89,7 +114,7 @@ impl SamplingSheet {
     /// [read](Self::read) and [drawn from](Self::draw) later.
     pub fn new(report: &PeriodReport, seed: Option<&str>, table: &SampleTable) -> Self {
         let (seed, table) = (seed.map(str::to_owned), table.clone());
-        let mut sheet = Self { seed, table, controls: Vec::new() };
+        let mut sheet = Self { seed, table, controls: Vec::new(), registers: Vec::new() };
         let window = bounds(report);
         for control in &report.controls {
             let row = if control.occurrences.is_empty() {
@@ -120,7 +145,7 @@ impl SamplingSheet {
 
     /// Draws from the lists that were read and from what came between them.
     pub fn draw(&mut self) {
-        let Self { seed, table, controls } = self;
+        let Self { seed, table, controls, .. } = self;
         for row in controls.iter_mut().filter(|row| row.sample.is_none()) {
             drop_without_uid(&mut row.items);
             if row.items.is_empty() {
@@ -141,9 +166,43 @@ impl SamplingSheet {
         }
     }
 
+    /// Draws from the registers of the report, by strata of the dates if asked for.
+    pub fn draw_registers(&mut self, report: &PeriodReport, stratify: Option<Stratify>) {
+        let window = bounds(report);
+        let whole = report.registers.iter().filter(|register| register.population.is_some());
+        self.registers = whole
+            .map(|register| self.sheet_of(register, window, &report.provenance, stratify))
+            .collect();
+    }
+
+    fn sheet_of(
+        &self,
+        register: &RegisterReport,
+        (from, to): (Timestamp, Timestamp),
+        provenance: &Provenance,
+        stratify: Option<Stratify>,
+    ) -> RegisterSheet {
+        let rows = &register.items;
+        let derived = || {
+            let subject = format!("Register {}", register.name);
+            sample::derived_seed(from, to, &subject, &population_digest(rows))
+        };
+        let seed = self.seed.clone().unwrap_or_else(derived);
+        let size = Size::Table(self.table.sizes(Frequency::ManyADay));
+        RegisterSheet {
+            register: register.name.clone(),
+            from,
+            to,
+            entry: register.basis.at_end.as_ref().map(|end| end.entry),
+            command: provenance.command.clone(),
+            sample: draw_register(rows, from, &seed, &size, stratify),
+            not_known: register.unknown(),
+        }
+    }
+
     /// The name of the table and its rows, or the rows alone.
-    fn size_table(&self, row: &ControlSample) -> String {
-        let rows = self.table.sizes(row.frequency).to_string();
+    fn size_table(&self, frequency: Frequency) -> String {
+        let rows = self.table.sizes(frequency).to_string();
         let table = self.table.to_string();
         if table == rows { rows } else { format!("{table}: {rows}") }
     }
@@ -152,6 +211,7 @@ impl SamplingSheet {
     pub fn csv(&self) -> io::Result<NamedFile> {
         let columns = [
             "control",
+            "register",
             "from",
             "to",
             "population",
@@ -162,6 +222,10 @@ impl SamplingSheet {
             "line",
             "item",
             "hash",
+            "stratum",
+            "came",
+            "went",
+            "entries",
             "result",
             "note",
             "command_to_redraw",
@@ -179,6 +243,17 @@ impl SamplingSheet {
                 table.row(&self.cells(row, "", "", "", missing))?;
             }
         }
+        for sheet in &self.registers {
+            for one in &sheet.sample.items {
+                table.row(&self.register_cells(sheet, Some(one), ""))?;
+            }
+            if sheet.sample.population == 0 {
+                table.row(&self.register_cells(sheet, None, "nothing was in it"))?;
+            }
+            for unknown in &sheet.not_known {
+                table.row(&self.register_cells(sheet, None, &format!("not known {unknown}")))?;
+            }
+        }
         Ok(("sampling.csv", table.finish()?))
     }
 
@@ -189,24 +264,60 @@ impl SamplingSheet {
         item: &str,
         hash: &str,
         note: &str,
-    ) -> [String; 14] {
+    ) -> [String; 19] {
         let drawn = row.sample.as_ref().map(|sample| &sample.seed);
         let seed = drawn.or(self.seed.as_ref());
         [
             row.control.clone(),
+            String::new(),
             row.from.to_string(),
             row.to.to_string(),
             row.population.to_string(),
             row.digest.clone().unwrap_or_default(),
             row.entry.map(|entry| entry.to_string()).unwrap_or_default(),
             seed.cloned().unwrap_or_default(),
-            self.size_table(row),
+            self.size_table(row.frequency),
             line.to_owned(),
             item.to_owned(),
             hash.to_owned(),
             String::new(),
+            String::new(),
+            String::new(),
+            String::new(),
+            String::new(),
             note.to_owned(),
             row.command.clone().unwrap_or_default(),
+        ]
+    }
+
+    fn register_cells(
+        &self,
+        sheet: &RegisterSheet,
+        one: Option<&DrawnItem>,
+        note: &str,
+    ) -> [String; 19] {
+        let row = one.map(|one| &one.item);
+        let text = |text: Option<String>| text.unwrap_or_default();
+        [
+            String::new(),
+            sheet.register.clone(),
+            sheet.from.to_string(),
+            sheet.to.to_string(),
+            sheet.sample.population.to_string(),
+            sheet.sample.population_digest.clone(),
+            text(sheet.entry.map(|entry| entry.to_string())),
+            sheet.sample.seed.clone(),
+            self.size_table(Frequency::ManyADay),
+            text(one.map(|one| one.line.to_string())),
+            text(row.map(|row| register_text::fields(&row.fields))),
+            text(one.map(|one| one.hash.clone())),
+            text(one.and_then(|one| one.stratum.clone())),
+            text(row.map(|row| row.came.time())),
+            text(row.map(|row| row.went.as_ref().map_or("still there".to_owned(), SeenRow::time))),
+            text(row.map(|row| register_text::numbers(&row.entries()))),
+            String::new(),
+            note.to_owned(),
+            sheet.command.clone(),
         ]
     }
 

@@ -18,14 +18,18 @@ use super::{
         Accepted, AttestationReport, Conclusion, ControlReport, Coverage, CoveredFinding,
         DEVIATION_RULE, Deviation, DeviationPattern, Ending, ExceptedFinding, ExceptionReport,
         GapReport, IdentityFact, Interval, LogReport, OccurrenceReport, OperatorReport, OutOfScope,
-        PeriodReport, PolicySource, Provenance, ReportPeriod, ReportedItem, ReportedPopulation,
-        ReportedSystem, ResponseReport, Span, SpecChange, SpecVersion, Suspension, TimeAnomaly,
-        TimeFault, WaivedOccurrence, Wildcard, WindowPopulation,
+        PeriodReport, PolicySource, Provenance, RegisterFaultReport, RegisterGapReport,
+        RegisterReport, ReportPeriod, ReportedItem, ReportedPopulation, ReportedSystem,
+        ResponseReport, Span, SpecChange, SpecVersion, Suspension, TimeAnomaly, TimeFault,
+        WaivedOccurrence, Wildcard, WindowPopulation,
     },
 };
 use comptroller_core::api::{ResourceRef, Severity, State, criteria::Category};
-use comptroller_evidence::data::{
-    ArtifactRef, FieldChange, GapCause, OccurrencePhase, PopulationCause, PopulationList,
+use comptroller_evidence::{
+    data::{ArtifactRef, FieldChange, GapCause, OccurrencePhase, PopulationCause, PopulationList},
+    fold::register_windows::{ChangeRow, RegisterBasis, RegisterRow, RegisterVoucher, SeenRow},
+    inventory::Reading,
+    register::{Between, Fields, ListRead},
 };
 
 /// What somebody who may create objects could call one, with everything that a format could
@@ -84,6 +88,108 @@ pub fn type_one() -> PeriodReport {
     report
 }
 
+/// The rich report with registers: one of grants with a short-lived one and hostile text, known but for an
+/// hour, and one that began within the period.
+pub fn with_registers() -> PeriodReport {
+    let mut report = rich();
+    report.registers = vec![grants(), late_volumes()];
+    report
+}
+
+fn grants() -> RegisterReport {
+    let seen = |time: &str, entry: u64| SeenRow {
+        at: at(time),
+        entry,
+        between: None,
+        in_first_list: false,
+    };
+    let row = |key: &str, subject: &str, came: SeenRow, went: Option<SeenRow>| RegisterRow {
+        key: key.to_owned(),
+        fields: Fields::from([
+            ("subject".to_owned(), json!(subject)),
+            ("role".to_owned(), json!("ClusterRole cluster-admin")),
+            ("scope".to_owned(), json!("cluster")),
+            ("risks".to_owned(), json!(["ClusterAdmin", "ReadsSecrets"])),
+        ]),
+        came,
+        went,
+        changes: Vec::new(),
+    };
+    let standing = SeenRow { in_first_list: true, ..seen("2026-06-01T00:00:00Z", 12) };
+    let short = row(
+        "grant/02",
+        "User person:1f0c",
+        seen("2026-07-14T10:00:00Z", 9_100),
+        Some(seen("2026-07-14T12:00:00Z", 9_120)),
+    );
+    let between = Between { from: at("2026-08-02T00:00:00Z"), to: at("2026-08-02T01:00:00Z") };
+    let found = SeenRow { between: Some(between), ..seen("2026-08-02T01:00:00Z", 20_010) };
+    let changed = ChangeRow {
+        seen: seen("2026-08-05T00:00:00Z", 21_000),
+        fields: Fields::from([("subject".to_owned(), json!(HOSTILE))]),
+    };
+    let hostile = RegisterRow { changes: vec![changed], ..row(HOSTILE, HOSTILE, found, None) };
+    RegisterReport {
+        name: "grants".to_owned(),
+        basis: RegisterBasis {
+            at_start: Some(voucher(48, "2026-06-30T23:00:00Z", 1)),
+            at_end: Some(voucher(21_000, "2026-08-05T00:00:00Z", 2)),
+            entries: 4,
+            came: 2,
+            went: 1,
+            changed: 1,
+            entries_digest: "sha256:0e".to_owned(),
+            lists: vec![ListRead {
+                resource: "clusterrolebindings.rbac.authorization.k8s.io".to_owned(),
+                reading: Reading::Complete,
+                resource_version: Some("4711".to_owned()),
+                listed_at: Some(at("2026-08-02T01:00:00Z")),
+                count: 41,
+                counted: Some(41),
+            }],
+            lists_entry: Some(20_010),
+            collector: Some(HOSTILE.to_owned()),
+        },
+        population: Some(3),
+        not_known: vec![RegisterGapReport {
+            from: Some(at("2026-08-02T00:00:00Z")),
+            to: Some(at("2026-08-02T01:00:00Z")),
+            reason: HOSTILE.to_owned(),
+            entry: Some(20_009),
+        }],
+        faults: Vec::new(),
+        items: vec![row("grant/01", "Group ops", standing, None), short, hostile],
+    }
+}
+
+fn late_volumes() -> RegisterReport {
+    RegisterReport {
+        name: "volumes".to_owned(),
+        basis: RegisterBasis {
+            at_end: Some(voucher(30_000, "2026-09-01T00:00:00Z", 0)),
+            entries: 1,
+            entries_digest: "sha256:0f".to_owned(),
+            ..RegisterBasis::default()
+        },
+        population: Some(0),
+        not_known: vec![RegisterGapReport {
+            from: None,
+            to: Some(at("2026-09-01T00:00:00Z")),
+            reason: "the register was not kept yet".to_owned(),
+            entry: None,
+        }],
+        faults: vec![RegisterFaultReport {
+            entry: 30_001,
+            fault: "it removes a, which is not in the register".to_owned(),
+        }],
+        items: Vec::new(),
+    }
+}
+
+fn voucher(entry: u64, time: &str, total: u64) -> RegisterVoucher {
+    RegisterVoucher { entry, at: at(time), total, digest: format!("sha256:{entry:04x}") }
+}
+
 /// The rich report with a control that has this many deviations.
 pub fn with_deviations(count: usize) -> PeriodReport {
     let mut report = rich();
@@ -128,6 +234,7 @@ fn assemble(mut controls: Vec<ControlReport>) -> PeriodReport {
         exceptions: vec![exception("legacy-ci-admin"), hostile_exception()],
         gaps: gaps(),
         identity: identity(),
+        registers: Vec::new(),
         period_changes: Vec::new(),
     }
 }

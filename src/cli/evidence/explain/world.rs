@@ -263,7 +263,8 @@ fn fill(
     let reason = kind.reason.clone();
     let availability = match kind.reading {
         Reading::Complete => return Ok(()),
-        Reading::Pending => Availability::Pending,
+        // An inventory has no kind that is not read: nothing would be known of it.
+        Reading::Pending | Reading::NotRead => Availability::Pending,
         Reading::NotServed => Availability::NotServed,
         Reading::Forbidden => Availability::Forbidden(reason),
         Reading::Untaken => Availability::Untaken { object: String::new(), error: reason },

@@ -16,8 +16,13 @@ use comptroller_vocabulary::closed_enum;
 /// aggregated roles and implied groups.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[x_kube(crates(kube_core = "::kube_core"))]
-#[x_kube(validation = Rule::new("has(self.forbid) || has(self.rules)")
-    .message("must have forbid or rules: name the risks to forbid, or the rights to restrict"))]
+#[x_kube(
+    validation = Rule::new("has(self.forbid) || has(self.rules) || has(self.subjects)")
+        .message("must have forbid, rules or subjects: name the risks to forbid, the rights to restrict, or who subjects must be"),
+    validation = Rule::new("!has(self.maxSubjects) || has(self.forbid) || has(self.rules)")
+        .message("maxSubjects counts who holds what forbid or rules name, and there is neither; leave it out")
+        .field_path(".maxSubjects")
+)]
 #[serde(rename_all = "camelCase")]
 pub struct RbacTest {
     /// Risks that no subject may pose, except the subjects in allow.
@@ -29,7 +34,7 @@ pub struct RbacTest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32))]
     pub rules: Vec<AccessRule>,
-    /// The subjects to which forbid and rules do not apply.
+    /// The subjects to which forbid, rules and subjects do not apply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub allow: Vec<AllowedSubject>,
@@ -38,6 +43,19 @@ pub struct RbacTest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub max_subjects: Option<i32>,
+    /// Who subjects must be. Known: every User that a binding names must be the identity of exactly one
+    /// Person who works here now, except the subjects in allow. Parts of Kubernetes, service accounts
+    /// and groups are not asked about: who is in a group is known to the identity provider alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjects: Option<SubjectRequirement>,
+}
+
+closed_enum! {
+    /// Who subjects must be.
+    pub enum SubjectRequirement {
+        /// Every User must be the identity of exactly one Person who works here now.
+        Known = "Known",
+    }
 }
 
 /// A right, as a rule of a role describes it.
@@ -112,11 +130,19 @@ pub struct AllowedSubject {
 impl RbacTest {
     pub(crate) fn validate(&self, at: &FieldPath, problems: &mut Problems) {
         // Such a control would pass whoever may do what.
-        if self.forbid.is_empty() && self.rules.is_empty() {
+        let asks_about_rights = !self.forbid.is_empty() || !self.rules.is_empty();
+        if !asks_about_rights && self.subjects.is_none() {
             problems.push(
                 at,
-                "has neither forbid nor rules",
-                "name the risks to forbid, or the rights to restrict",
+                "has neither forbid nor rules nor subjects",
+                "name the risks to forbid, the rights to restrict, or who subjects must be",
+            );
+        }
+        if self.max_subjects.is_some() && !asks_about_rights && self.subjects.is_some() {
+            problems.push(
+                &at.field("maxSubjects"),
+                "counts who holds what forbid or rules name, and there is neither",
+                "leave it out",
             );
         }
         for (position, rule) in self.rules.iter().enumerate() {

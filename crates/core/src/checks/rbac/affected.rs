@@ -37,6 +37,9 @@ impl RbacCheck {
             let own = self.prefilter.completing(rights.ever_implied());
             rights.subjects_with_any(own).for_each(|id| visit(Item::Subject(id)));
         }
+        if self.asks_who_they_are() {
+            self.visit_identities(context, before.as_ref(), after, visit);
+        }
         let mut related = false;
         for object in [before.as_ref(), after].into_iter().flatten() {
             match &object.facts {

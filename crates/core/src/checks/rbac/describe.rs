@@ -121,7 +121,7 @@ fn describe_risk(inventory: &Inventory, row: &RiskRow, rights: Rights, hit: &Hit
 }
 
 /// `can read every Secret in namespace prod`.
-fn describe_ability(row: &RiskRow, rights: Rights, namespace: Option<&str>) -> String {
+pub(super) fn describe_ability(row: &RiskRow, rights: Rights, namespace: Option<&str>) -> String {
     let all = rights.contains(EVERYTHING);
     let mut text = match (row.risk, namespace) {
         (Risk::ClusterAdmin, None) if all => "can do everything in the cluster",
@@ -317,7 +317,8 @@ fn describe_contextual_risk(
     }
 }
 
-fn paths(inventory: &Inventory, by: &[EffectiveGrant<'_>]) -> String {
+/// The ways by which something is held, the first few of them.
+pub(super) fn paths(inventory: &Inventory, by: &[EffectiveGrant<'_>]) -> String {
     let mut named: Vec<String> =
         by.iter().take(SHOWN).map(|grant| path(inventory, grant)).collect();
     push_remaining(&mut named, by.len());

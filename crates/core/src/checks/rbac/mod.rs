@@ -8,6 +8,7 @@ mod contextual_risks;
 mod describe;
 mod evaluate;
 mod grants;
+mod known;
 mod listed;
 mod missing_manifests;
 mod named_rights;
@@ -15,6 +16,7 @@ mod named_targets;
 mod prefilter;
 mod risk_table;
 mod risks;
+mod role_rights;
 mod strength;
 mod subject_limits;
 #[cfg(test)]
@@ -22,6 +24,7 @@ mod tests;
 
 use std::ops::ControlFlow;
 
+pub use self::role_rights::{rights_of_role, role_risks};
 use self::{
     contextual_risks::visit_contextual_risks,
     describe::{LISTED, bounded, finding},
@@ -41,7 +44,7 @@ use super::{
 use crate::{
     api::{
         Risk, Severity,
-        test_spec::{AccessRule, AllowedSubject, RbacTest, SubjectKind},
+        test_spec::{AccessRule, AllowedSubject, RbacTest, SubjectKind, SubjectRequirement},
     },
     checks::{limit_counts::LimitCounts, scope::Admission},
     inventory::{
@@ -68,9 +71,9 @@ const SUBJECTS_PER_NAMESPACE: Item = Item::Cluster(1);
 /// Compiles an `rbac` test.
 pub fn build(test: &RbacTest) -> Result<Built, BuildError> {
     // A test that checks nothing would pass for every subject, and look like a control that works.
-    if test.forbid.is_empty() && test.rules.is_empty() {
+    if test.forbid.is_empty() && test.rules.is_empty() && test.subjects.is_none() {
         return Err(BuildError::Invalid(
-            "spec.test.rbac checks nothing: name the risks to forbid, or the rights to restrict"
+            "spec.test.rbac checks nothing: name the risks to forbid, the rights to restrict, or who subjects must be"
                 .to_owned(),
         ));
     }
@@ -89,6 +92,7 @@ pub fn build(test: &RbacTest) -> Result<Built, BuildError> {
         rules: test.rules.clone(),
         allow,
         max_subjects,
+        subjects: test.subjects,
         prefilter: Prefilter::of(test),
     };
     Ok(check.into())
@@ -101,6 +105,7 @@ struct RbacCheck {
     rules: Vec<AccessRule>,
     allow: Vec<Allowed>,
     max_subjects: Option<usize>,
+    subjects: Option<SubjectRequirement>,
     prefilter: Prefilter,
 }
 
@@ -195,16 +200,42 @@ impl RbacCheck {
         if !holds && !self.asks_about_account(context, node) {
             return None;
         }
+        let asks_who = holds && self.asks_who_it_is(&node.subject);
+        if !asks_who && !self.asks_about_rights() {
+            return None;
+        }
+        let mut judgement = self.judge_rights(context, node, holds);
+        if asks_who {
+            self.judge_identity(context, node, &mut judgement);
+        }
+        Some(judgement)
+    }
+
+    /// Whether the control asks what subjects hold, and not only who they are.
+    fn asks_about_rights(&self) -> bool {
+        !self.forbid.is_empty() || !self.rules.is_empty()
+    }
+
+    /// Judges what a subject holds.
+    fn judge_rights(
+        &self,
+        context: &CheckContext<'_>,
+        node: &SubjectNode,
+        holds: bool,
+    ) -> Judgement {
         let mut judgement = Judgement::default();
+        if !self.asks_about_rights() {
+            return judgement;
+        }
         let may_match = self.prefilter.may_match(context, node);
         // In manifests a role may be missing, so that its rights do not show yet.
         if !may_match && context.inventory.source == ObjectSource::Cluster {
-            return Some(judgement);
+            return judgement;
         }
         let grants = SubjectGrants::new(context, node);
         let missing_manifests = self.missing_manifests(context, &grants);
         if !may_match && missing_manifests.is_empty() {
-            return Some(judgement);
+            return judgement;
         }
         // Against a limit, a subject only counts: the finding is about the number, of the whole cluster.
         if self.max_subjects.is_some() {
@@ -213,11 +244,11 @@ impl RbacCheck {
             if judgement.limit_membership == LimitMembership::No && !missing_manifests.is_empty() {
                 judgement.limit_membership = LimitMembership::Possibly;
             }
-            return Some(judgement);
+            return judgement;
         }
         // Still of the population: a subject that is allowed was looked at, and passes.
         if self.allows(&node.subject) {
-            return Some(judgement);
+            return judgement;
         }
         judgement.unknown = missing_manifests;
         judgement.deferred =
@@ -230,7 +261,7 @@ impl RbacCheck {
             }
             ControlFlow::Continue(())
         });
-        Some(judgement)
+        judgement
     }
 
     /// Whether an account is judged though no binding names it: an identity in a cloud is a right that
@@ -304,6 +335,7 @@ impl Check for RbacCheck {
             && self.forbid.iter().all(|risk| admin.contains(risk))
             && self.rules.is_empty()
             && self.max_subjects.is_none()
+            && self.subjects.is_none()
     }
 
     fn defers_cluster_admin(&self) -> bool {
@@ -342,7 +374,7 @@ impl RbacCheck {
         }
     }
 
-    /// The kinds whose objects grant rights or hold them.
+    /// The kinds whose objects grant rights, hold them, or say who holds them.
     fn kinds(&self) -> Vec<(&'static str, &'static str)> {
         let about_accounts = [
             Risk::DefaultServiceAccount,
@@ -354,7 +386,8 @@ impl RbacCheck {
             Risk::MintTokens,
         ];
         let accounts = about_accounts.into_iter().any(|risk| self.forbids(risk));
-        KINDS.iter().copied().chain(accounts.then_some(ACCOUNTS)).collect()
+        let people = self.asks_who_they_are().then_some(known::PEOPLE);
+        KINDS.iter().copied().chain(accounts.then_some(ACCOUNTS)).chain(people).collect()
     }
 
     /// The judgement of an object that can't be read, which might grant anything. None for any other.

@@ -84,6 +84,7 @@ fn facts_of_every_kind_read_back() {
             "IngressClass",
             "PostgresCluster",
             "Attestation",
+            "Person",
             "ValidatingAdmissionPolicy",
             "ValidatingAdmissionPolicyBinding"
         ]
@@ -132,6 +133,19 @@ fn facts_of_our_own_kinds_read_back() {
     });
     let row = projection("comptroller.dev", "Attestation").unwrap();
     assert_read_back(&(row.project)(&attestation, &Interner::default()).unwrap());
+    let person = json!({
+        "metadata": {"name": "jane"},
+        "spec": {
+            "displayName": "Jane Doe", "email": "jane@corp.example", "department": "platform",
+            "identities": {"usernames": ["jane@corp"], "groups": ["platform"]},
+            "roles": ["engineer"], "manager": "sam", "startDate": "2026-01-01",
+            "endDate": "2026-11-30",
+        },
+    });
+    let row = projection("comptroller.dev", "Person").unwrap();
+    let facts = (row.project)(&person, &Interner::default()).unwrap();
+    assert!(!format!("{facts:?}").contains("Jane Doe"), "{facts:?}");
+    assert_read_back(&facts);
     for shipped in crate::inventory::guards::shipped() {
         let row = projection("admissionregistration.k8s.io", &shipped.kind).unwrap();
         let mut object = json!({"metadata": {"name": shipped.name}, "spec": shipped.spec});

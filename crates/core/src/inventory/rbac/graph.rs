@@ -264,6 +264,12 @@ impl Graph {
         }
     }
 
+    /// The bindings that name a role of this name, which need not exist.
+    pub fn bindings_of(&self, role: &RoleKey) -> &[Slot] {
+        let role = self.roles.find(role).and_then(|id| self.roles.get(id));
+        role.map_or(&[], RoleNode::bindings)
+    }
+
     /// The subjects of every binding that names a role. One that several bindings name is repeated.
     pub fn bound<'a>(&'a self, role: &'a RoleNode) -> impl Iterator<Item = SubjectId> + 'a {
         let bindings = role.bindings().iter().filter_map(|slot| self.bindings.get(slot));

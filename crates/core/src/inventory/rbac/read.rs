@@ -1,5 +1,6 @@
 //! From objects to facts: roles, bindings, service accounts, quotas.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -54,6 +55,10 @@ pub struct BindingFacts {
     pub role: RoleRef,
     /// The subjects to which it gives the role, as written: one may be repeated.
     pub subjects: Box<[Subject]>,
+    /// When the binding was created. None in a manifest that was never applied, and in lists of older
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
 }
 
 /// The role that a binding names, which need not exist.
@@ -298,7 +303,8 @@ fn binding(
         .iter()
         .enumerate()
         .map(|(at, subject)| self::subject(subject, &format!("subjects[{at}]"), home, interner));
-    Ok(BindingFacts { role, subjects: subjects.collect::<Result<_, _>>()? })
+    let created = metadata(object)?.created()?;
+    Ok(BindingFacts { role, subjects: subjects.collect::<Result<_, _>>()?, created })
 }
 
 fn subject(

@@ -27,6 +27,7 @@ const KINDS: &[(&str, &str, &str, bool)] = &[
     ("", "Namespace", "namespaces", false),
     ("", "Pod", "pods", true),
     ("apps", "Deployment", "deployments", true),
+    ("comptroller.dev", "Person", "people", false),
 ];
 
 /// An inventory that takes objects as JSON.

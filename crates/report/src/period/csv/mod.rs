@@ -4,6 +4,7 @@ mod controls;
 mod criteria;
 mod log;
 mod people;
+mod registers;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,9 @@ pub fn files(report: &PeriodReport) -> io::Result<Vec<NamedFile>> {
         ("excepted_findings.csv", people::excepted_findings(report)?),
         ("criteria.csv", criteria::criteria(report)?),
         ("criteria_mapping.csv", criteria::mapping(report)?),
+        ("registers.csv", registers::registers(report)?),
+        ("register_lists.csv", registers::lists(report)?),
+        ("register_items.csv", registers::items(report)?),
         ("gaps.csv", log::gaps(report)?),
         ("identity.csv", log::identity(report)?),
         ("time_anomalies.csv", log::time_anomalies(report)?),

@@ -1,7 +1,7 @@
 //! The tables, cell by cell.
 
 use super::*;
-use crate::period::testing::{HOSTILE, rich, type_one, with_deviations};
+use crate::period::testing::{HOSTILE, rich, type_one, with_deviations, with_registers};
 
 fn named<'f>(files: &'f [NamedFile], name: &str) -> &'f str {
     let (_, content) = files.iter().find(|(file, _)| *file == name).unwrap();
@@ -21,8 +21,17 @@ fn tables_are_as_agreed() {
 }
 
 #[test]
+fn registers_are_as_agreed() {
+    let files = files(&with_registers()).unwrap();
+    let all: Vec<String> = ["registers.csv", "register_lists.csv", "register_items.csv"]
+        .map(|name| format!("== {name}\n{}", named(&files, name)))
+        .into();
+    insta::assert_snapshot!(all.join("\n").replace("\r\n", "\n"));
+}
+
+#[test]
 fn every_table_has_as_many_cells_in_each_row_and_none_is_a_formula() {
-    for report in [rich(), type_one()] {
+    for report in [rich(), type_one(), with_registers()] {
         for (name, content) in files(&report).unwrap() {
             let mut reader = ::csv::ReaderBuilder::new().from_reader(content.as_slice());
             for record in reader.records() {

@@ -22,6 +22,7 @@ mod occurrences;
 mod pattern;
 mod periods;
 mod population;
+mod registers;
 mod responses;
 mod spec;
 mod suspensions;
@@ -52,6 +53,7 @@ use self::{
     judged::Uids,
     log::LogFold,
     periods::PeriodsFold,
+    registers::RegistersFold,
     responses::ResponsesFold,
     timeline::Gaps,
     window::Window,
@@ -64,6 +66,7 @@ use comptroller_core::api::criteria::Category;
 use comptroller_evidence::{
     data::{ChangeKind, GapCause, GapData, ObjectChange, OperatorData, OperatorEvent},
     entry::{Data, Entry, EntrySubject, EntryType},
+    usage::AUDIT_STREAM,
 };
 
 /// The share of the period, in percent, that must be observed before anything is concluded, where
@@ -94,6 +97,7 @@ pub struct PeriodFold {
     lists: Vec<ListReport>,
     systems: BTreeMap<String, ReportedSystem>,
     periods: PeriodsFold,
+    registers: RegistersFold,
     uids: Uids,
     gaps: Vec<RecordedGap>,
     stopped: Option<(Timestamp, u64)>,
@@ -109,8 +113,9 @@ impl PeriodFold {
     /// A report over a span of time, with the criteria of these categories; those of Security are
     /// in every report.
     pub fn new(span: Span, categories: &[Category]) -> Self {
+        let window = Window::new(span);
         Self {
-            window: Window::new(span),
+            window,
             categories: categories.to_vec(),
             minimum_observation: DEFAULT_MINIMUM_OBSERVATION,
             deviation_rule: DEVIATION_RULE,
@@ -122,6 +127,7 @@ impl PeriodFold {
             lists: Vec::new(),
             systems: BTreeMap::new(),
             periods: PeriodsFold::default(),
+            registers: RegistersFold::new(window),
             uids: Uids::default(),
             gaps: Vec::new(),
             stopped: None,
@@ -142,6 +148,14 @@ impl PeriodFold {
     #[must_use]
     pub fn with_deviation_rule(mut self, rule: DeviationRule) -> Self {
         self.deviation_rule = rule;
+        self
+    }
+
+    /// The same with every item of the registers, which takes as much memory as they have items. Its digest
+    /// is the same: that covers what vouches for the items.
+    #[must_use]
+    pub fn with_register_items(mut self) -> Self {
+        self.registers = RegistersFold::item_by_item(self.window);
         self
     }
 
@@ -168,6 +182,7 @@ impl PeriodFold {
         if self.closes_at.is_some_and(|closed| *at >= closed) {
             return;
         }
+        self.registers.apply(index, entry);
         if self.window.is_over(*at) {
             self.after_the_end(index, entry);
             return;
@@ -212,7 +227,12 @@ impl PeriodFold {
             Data::Object(EntryType::Guard, data) => {
                 self.guards.change(index, *at, subject, data, self.window);
             }
-            Data::ControlChanged(_) | Data::Object(..) | Data::Stored(..) | Data::Other(..) => {}
+            Data::ControlChanged(_)
+            | Data::Object(..)
+            | Data::Usage(_)
+            | Data::Register(_)
+            | Data::Stored(..)
+            | Data::Other(..) => {}
         }
     }
 
@@ -294,6 +314,10 @@ impl PeriodFold {
     }
 
     fn gap(&mut self, index: u64, subject: &EntrySubject, data: &GapData) {
+        // Controls were judged while the audit stream was silent.
+        if subject.kind == AUDIT_STREAM {
+            return;
+        }
         let recorded = RecordedGap::written(index, data);
         if subject.kind == "Control" {
             self.control(subject).gap(recorded);
@@ -369,6 +393,7 @@ impl PeriodFold {
             exceptions,
             gaps: gaps::merged(&recorded, own, &controls, window),
             identity: self.guards.report(window),
+            registers: self.registers.report(window),
             period_changes: self.periods.report(&period.name, window),
             period,
             provenance,

@@ -303,6 +303,17 @@ fn unknown_is_not_evidence_and_not_applicable_is() {
 }
 
 #[test]
+fn a_gap_of_the_audit_stream_takes_no_observation_from_controls() {
+    let mut entries: Vec<Entry> = beats(7, 10).collect();
+    let stream = EntrySubject::new(comptroller_evidence::usage::AUDIT_STREAM, "uid");
+    entries.push(gap(stream, at(8, 15), at(9, 45)));
+    let with = report(&entries);
+    entries.pop();
+    assert_eq!(told(&only(&with).intervals), told(&only(&report(&entries)).intervals));
+    assert!(with.gaps.iter().all(|gap| gap.from != at(8, 15)));
+}
+
+#[test]
 fn what_entries_say_was_not_observed_is_a_gap() {
     let mut entries: Vec<Entry> = beats(7, 10).collect();
     entries.push(gap(EntrySubject::new("Cluster", "uid"), at(10, 15), at(10, 45)));

@@ -14,6 +14,7 @@ mod identity;
 mod page;
 mod population;
 mod provenance;
+mod registers;
 mod scope;
 mod spec;
 mod summary;
@@ -84,6 +85,7 @@ fn markup(page: &Page<'_>) -> Markup {
                     (scope::out_of_scope(page))
                     (scope::suspensions(page))
                     (exceptions::section(page))
+                    @if !report.registers.is_empty() { (registers::section(page)) }
                     @if has_gaps(page) { (gaps::gaps(page)) }
                     (gaps::times(page))
                     (identity::section(page))
@@ -145,6 +147,7 @@ fn contents(page: &Page<'_>) -> Markup {
         ("scope", "Out of scope"),
         ("suspensions", "Suspensions"),
         ("exceptions", "Exceptions"),
+        ("registers", "Registers"),
         ("gaps", "Gaps"),
         ("time", "Time"),
         ("identity", "Identity"),
@@ -157,6 +160,7 @@ fn contents(page: &Page<'_>) -> Markup {
             ol {
                 @for (id, title) in parts {
                     @let is_there = match id {
+                        "registers" => !page.report.registers.is_empty(),
                         "gaps" => has_gaps(page),
                         "periods" => !page.report.period_changes.is_empty(),
                         "system" => system::is_described(page),

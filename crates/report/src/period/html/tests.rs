@@ -9,7 +9,7 @@ use super::{
 use crate::period::{
     fold::{criteria::criteria, summary},
     model::{Conclusion, ControlReport, CriterionReport},
-    testing::{HOSTILE, rich, type_one, with_deviations},
+    testing::{HOSTILE, rich, type_one, with_deviations, with_registers},
 };
 
 fn text_of(report: &PeriodReport) -> String {
@@ -20,7 +20,7 @@ fn text_of(report: &PeriodReport) -> String {
 
 #[test]
 fn tags_nest_and_ids_are_there_once_and_what_is_referred_to_exists() {
-    for report in [rich(), type_one(), with_deviations(3)] {
+    for report in [rich(), type_one(), with_deviations(3), with_registers()] {
         let tags = tags(&text_of(&report));
         let ids: Vec<&str> = tags.iter().filter_map(|tag| attribute(tag, "id")).collect();
         let unique: HashSet<&str> = ids.iter().copied().collect();
@@ -46,6 +46,27 @@ fn nothing_runs_and_nothing_is_fetched() {
     assert!(!STYLE.contains("@import") && !STYLE.contains("http"));
     assert!(!STYLE.replace("url(#", "").contains("url("));
     assert!(!STYLE.contains('<'), "it would end the style element");
+}
+
+#[test]
+fn registers_say_what_vouches_for_them_what_moved_and_what_is_not_known() {
+    let page = text_of(&with_registers());
+    let start = page.find("id=\"registers\"").unwrap();
+    let end = page[start..].find("</section>").unwrap();
+    let section = &page[start..start + end];
+    insta::assert_snapshot!(section.replace("><", ">\n<"));
+    assert!(!section.contains("<script") && !section.contains('\u{202e}'));
+    assert!(!text_of(&rich()).contains("id=\"registers\""), "without registers nothing is said");
+}
+
+#[test]
+fn a_table_of_a_register_has_an_end() {
+    let mut report = with_registers();
+    let row = report.registers[0].items[1].clone();
+    report.registers[0].items = vec![row; 5_000];
+    let page = text_of(&report);
+    assert!(page.contains("and 4800 more, all in the CSV"));
+    assert!(page.len() < text_of(&rich()).len() + 200_000, "{}", page.len());
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod gap;
 mod human;
 mod list;
 mod log;
+mod register;
 mod system;
 
 use jiff::Timestamp;
@@ -34,6 +35,7 @@ pub use self::{
     log::{
         ContradictedCheckpoint, Cosignature, IdentityFact, LogReport, OperatorReport, PolicySource,
     },
+    register::{RegisterFaultReport, RegisterGapReport, RegisterReport},
     system::{
         ComplementaryControlReport, ExcludedFromSystem, FocusReport, ReportedSystem,
         SubserviceReport, SystemBoundary, SystemName,
@@ -69,6 +71,9 @@ pub struct PeriodReport {
     /// What bears on who could have written the evidence: guards that were not in force, lists that
     /// changed, who could impersonate or edit controls.
     pub identity: Vec<IdentityFact>,
+    /// The registers that the log has by the end of the period, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub registers: Vec<RegisterReport>,
     /// What became of the audit period of this name, and of others about a part of its time: whoever
     /// chooses a period chooses what is told. By time.
     #[serde(skip_serializing_if = "Vec::is_empty")]

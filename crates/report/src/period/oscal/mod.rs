@@ -8,6 +8,7 @@ mod findings;
 mod limits;
 mod model;
 mod observations;
+mod registers;
 mod system;
 mod texts;
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{
     OscalContext, limits,
     model::{Method, Observation, OscalEvidence, Property},
+    registers,
     texts::{plain, properties, span, title},
 };
 use crate::{
@@ -30,6 +31,7 @@ pub(super) fn all(context: &OscalContext<'_>) -> Vec<Observation> {
             .extend(control.occurrences.iter().map(|one| of_occurrence(context, control, one)));
         observations.extend(limits::of_control(context, control));
     }
+    observations.extend(registers::all(context));
     let gaps = context.report.gaps.iter().enumerate();
     observations.extend(gaps.map(|(n, gap)| of_gap(context, n, gap)));
     observations.extend(limits::of_log(context));

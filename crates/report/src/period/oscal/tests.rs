@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::write;
 use crate::period::{
     model::PeriodReport,
-    testing::{rich, type_one, with_deviations},
+    testing::{rich, type_one, with_deviations, with_registers},
 };
 
 fn written(report: &PeriodReport) -> String {
@@ -142,4 +142,15 @@ fn open_deviations_are_risks_and_gaps_are_observations() {
 #[test]
 fn the_document_that_is_validated_is_what_is_written() {
     insta::assert_snapshot!("validated", written(&rich()));
+}
+
+#[test]
+fn a_register_is_an_observation_with_the_entries_that_vouch_for_it() {
+    let document = written(&with_registers());
+    for text in
+        ["Register grants", "items-at-start", "sha256:0e", "It was not known, or not all of it"]
+    {
+        assert!(document.contains(text), "{text}: {document}");
+    }
+    no_empty_list(&json(&with_registers()), "");
 }

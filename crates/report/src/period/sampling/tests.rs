@@ -3,7 +3,7 @@
 use super::*;
 use crate::period::{
     model::{PopulationMove, ReportedPopulation},
-    testing::rich,
+    testing::{rich, with_registers},
 };
 use comptroller_core::api::ResourceRef;
 use comptroller_evidence::data::{PopulationCause, PopulationList};
@@ -130,10 +130,10 @@ fn the_sheet_is_a_table_with_every_item_as_text() {
     let items: Vec<&str> = rows
         .iter()
         .filter(|row| &row[0] == "certificates-do-not-expire")
-        .map(|row| &row[9])
+        .map(|row| &row[10])
         .collect();
     assert_eq!(items, ["apps/v1 Deployment shop =cmd", "v1 Node node-1", "v1 Node node-2"]);
-    assert!(rows.iter().all(|row| &row[6] == "1" && !row[9].starts_with('=')));
+    assert!(rows.iter().all(|row| &row[7] == "1" && !row[10].starts_with('=')));
 }
 
 #[test]
@@ -148,8 +148,8 @@ fn a_seed_that_nobody_gave_follows_from_the_population() {
         let (from, to) = (certificates.from, certificates.to);
         let digest = certificates.digest.clone().unwrap();
         assert_eq!(sample.seed, sample::derived_seed(from, to, &certificates.control, &digest));
-        assert_eq!(sheet.size_table(&certificates), "by-frequency: 40");
-        assert_eq!(sheet.size_table(row(&sheet, "log-review")), "by-frequency: 2");
+        assert_eq!(sheet.size_table(certificates.frequency), "by-frequency: 40");
+        assert_eq!(sheet.size_table(row(&sheet, "log-review").frequency), "by-frequency: 2");
         sample
     };
     let first = drawn(&report());
@@ -157,4 +157,39 @@ fn a_seed_that_nobody_gave_follows_from_the_population() {
     let mut later = report();
     later.provenance.checkpoint = "another".to_owned();
     assert_eq!(drawn(&later), first);
+}
+
+#[test]
+fn a_short_lived_grant_is_drawn_with_when_it_came_and_went_and_the_entries_that_say_so() {
+    let report = with_registers();
+    let mut sheet = SamplingSheet::new(&report, Some("1"), &SampleTable::default());
+    sheet.draw_registers(&report, Some(Stratify::Month));
+    let csv = String::from_utf8(sheet.csv().unwrap().1).unwrap();
+    let rows: Vec<&str> = csv.lines().filter(|line| line.starts_with(",grants,")).collect();
+    assert_eq!(rows.len(), 4, "all three, and that it was not known for an hour: {rows:?}");
+    let short = rows.iter().find(|row| row.contains("person:1f0c")).unwrap();
+    assert!(
+        short.contains(",2026-07,2026-07-14T10:00:00Z,2026-07-14T12:00:00Z,9100 9120,"),
+        "{short}"
+    );
+    assert!(
+        rows.iter().any(|row| row.contains("standing,by 2026-06-01T00:00:00Z,still there,12,"))
+    );
+    assert!(rows.iter().any(|row| row.contains("not known from 2026-08-02T00:00:00Z")));
+    assert!(csv.contains(",volumes,") && csv.contains("nothing was in it"), "{csv}");
+    // Whoever draws from the same window with the same seed gets the same.
+    let mut again = SamplingSheet::new(&report, Some("1"), &SampleTable::default());
+    again.draw_registers(&report, Some(Stratify::Month));
+    assert_eq!(again.registers, sheet.registers);
+}
+
+#[test]
+fn a_register_whose_items_were_not_read_is_not_drawn_from() {
+    let mut report = with_registers();
+    for register in &mut report.registers {
+        register.population = None;
+    }
+    let mut sheet = SamplingSheet::new(&report, Some("1"), &SampleTable::default());
+    sheet.draw_registers(&report, None);
+    assert!(sheet.registers.is_empty());
 }

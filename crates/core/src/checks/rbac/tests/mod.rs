@@ -2,6 +2,7 @@
 //! maxSubjects, the baseline, and what a change affects.
 
 mod contextual_risks;
+mod known;
 mod missing_manifests;
 mod named_rights;
 mod rights;

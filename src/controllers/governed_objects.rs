@@ -14,22 +14,22 @@ use comptroller_recorder::{
 
 /// Every object of every governed kind.
 #[derive(Debug, Default)]
-pub struct Register {
-    kinds: BTreeMap<&'static str, RegisteredKind>,
+pub struct GovernedObjects {
+    kinds: BTreeMap<&'static str, GovernedKind>,
     /// Whether an object may have gone since the log was compared last. Deletions may pass while
     /// nobody watches, so names are compared rather than events believed.
     may_lack: bool,
 }
 
 #[derive(Debug, Default)]
-struct RegisteredKind {
+struct GovernedKind {
     /// Whether all of its objects are known. Before, everything would seem to be gone.
     listed: bool,
-    objects: BTreeMap<String, RegisteredObject>,
+    objects: BTreeMap<String, GovernedObject>,
 }
 
 #[derive(Debug)]
-struct RegisteredObject {
+struct GovernedObject {
     record: ObjectRecord,
     /// The spec as JSON, which is smaller than a tree. None when it can't be read.
     spec: Option<Box<str>>,
@@ -43,7 +43,7 @@ struct RegisteredObject {
     recorded: Option<Recorded<ObjectRecord>>,
 }
 
-impl Register {
+impl GovernedObjects {
     /// Takes in an object as it is now. None as the spec: it can't be read. True when it is another
     /// than the one that had its name.
     pub fn put(
@@ -62,9 +62,9 @@ impl Register {
             Some(known) if known.record.generation == generation && known.spec == spec => known,
             Some(known) => {
                 let record = ObjectRecord { generation, ..known.record };
-                RegisteredObject { record, spec, recorded: None, ..known }
+                GovernedObject { record, spec, recorded: None, ..known }
             }
-            None => RegisteredObject {
+            None => GovernedObject {
                 record: ObjectRecord { kind, key, generation, phase: None },
                 spec,
                 recreated: is_another,
@@ -198,7 +198,7 @@ impl Register {
             return Vec::new();
         }
         let of_kind =
-            |state: &LogState, kind: &'static str, present: &RegisteredKind| -> Vec<EntrySubject> {
+            |state: &LogState, kind: &'static str, present: &GovernedKind| -> Vec<EntrySubject> {
                 let known = state.objects_of(kind).map(|(name, _)| name);
                 let gone = known.filter(|name| !present.objects.contains_key(*name));
                 gone.map(|name| EntrySubject::new(kind, name)).collect()
@@ -222,7 +222,7 @@ impl Register {
         true
     }
 
-    fn entry(&self, kind: &str, name: &str) -> Option<&RegisteredObject> {
+    fn entry(&self, kind: &str, name: &str) -> Option<&GovernedObject> {
         self.kinds.get(kind)?.objects.get(name)
     }
 }

@@ -1,0 +1,57 @@
+//! An item as the log keeps it: without people, and known by a key that names nobody.
+
+use serde_json::Value;
+
+use comptroller_core::registers::{DerivedItem, ItemKey};
+use comptroller_evidence::{
+    privacy::Pseudonymizer,
+    register::{Fields, MAX_KEY, RegisterItem},
+};
+use comptroller_vocabulary::canonical;
+
+/// How many digits of a digest a key has: 128 bits, as a uid.
+const DIGITS: usize = 32;
+
+/// What stands before the digits of a digest.
+const SHA256: &str = "sha256:";
+
+/// The item of a register, which an object of a kind brings along.
+pub fn recorded(kind: &str, item: &DerivedItem, people: &Pseudonymizer<'_>) -> RegisterItem {
+    let fields: Fields = item
+        .fields
+        .iter()
+        .map(|(name, value)| (name.clone(), without_people(name, value, people)))
+        .collect();
+    RegisterItem::new(key(kind, &item.key, &fields), fields)
+}
+
+fn key(kind: &str, key: &ItemKey, fields: &Fields) -> String {
+    match key {
+        ItemKey::Text(text) if kind.len() + 1 + text.len() <= MAX_KEY => format!("{kind}/{text}"),
+        ItemKey::Text(text) => format!("{kind}/{}", digits(&canonical::sha256(text.as_bytes()))),
+        ItemKey::Fields(names) => {
+            let values: Vec<Option<&Value>> = names.iter().map(|name| fields.get(*name)).collect();
+            // Texts and whole numbers always have a canonical text.
+            let digest = canonical::digest(&values).unwrap_or_default();
+            format!("{kind}/{}", digits(&digest))
+        }
+    }
+}
+
+fn digits(digest: &str) -> &str {
+    let digits = digest.strip_prefix(SHA256).unwrap_or(digest);
+    digits.get(..DIGITS).unwrap_or(digits)
+}
+
+/// A field that may name a person, by what the field is.
+fn without_people(name: &str, value: &Value, people: &Pseudonymizer<'_>) -> Value {
+    let Value::String(text) = value else { return value.clone() };
+    match name {
+        "subject" => people.subject(text).into(),
+        "approvedBy" | "by" | "requestedBy" => people.user(text).into(),
+        // A team has a name; what looks like an address may be a person's.
+        "owner" if text.contains('@') => people.user(text).into(),
+        "reason" => people.message(text, None).into(),
+        _ => value.clone(),
+    }
+}
