@@ -15,6 +15,7 @@ mod controlplane;
 mod process;
 
 mod authors;
+mod event_specs;
 mod events;
 mod guarded;
 mod lifecycle;

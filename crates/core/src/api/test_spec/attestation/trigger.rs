@@ -102,7 +102,7 @@ pub struct EventTrigger {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<RegisterChange>,
     /// A CEL expression over item, which must be true for the change to count, such as
-    /// item.risk in ['High', 'Critical']. If omitted, every change counts.
+    /// item.risk == 'High'. If omitted, every change counts.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub condition: Option<String>,
