@@ -32,6 +32,7 @@ pub const EXPECTED_FAILING: &[&str] = &[
     "no-privilege-escalation-rights",
     "no-standing-cluster-admin",
     "rights-come-through-groups",
+    "users-are-known",
     "volumes-are-backed-up",
 ];
 

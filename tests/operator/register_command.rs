@@ -82,7 +82,7 @@ async fn a_grant_that_lived_for_moments_is_in_the_register_of_the_window_and_can
     bench.stop_operator().await;
 
     let window =
-        [start.to_string(), (Timestamp::now() + std::time::Duration::from_secs(60)).to_string()];
+        [start.to_string(), (Timestamp::now() + std::time::Duration::from_mins(1)).to_string()];
     let of_window = ["--from", &window[0], "--to", &window[1]];
     let register =
         comptroller(&[&["register", "grants", "--evidence", &location], &of_window[..]].concat());

@@ -93,8 +93,8 @@ const STORY: &[(&str, &str)] = &[
     ("pod-security-baseline", "Excepted 2 excepted"),
     ("rights-come-through-groups", "Failing 1 failing"),
     ("secrets-readers-are-known", "Failing 1 failing"),
-    // Nobody has imported the people yet.
-    ("users-are-known", "Unknown 1 unknown"),
+    // Jane has left.
+    ("users-are-known", "Failing 1 failing"),
     ("volumes-are-backed-up", "Failing 1 failing"),
     ("volumes-are-encrypted", "Unknown 1 unknown"),
 ];

@@ -128,7 +128,7 @@ async fn an_export_becomes_people_and_nobody_is_lost() {
 }
 
 async fn missing_people_are_asked_about(hr: &Hr<'_>) {
-    let without_joe: String = EXPORT.lines().take(3).map(|line| format!("{line}\n")).collect();
+    let without_joe: String = EXPORT.split_inclusive('\n').take(3).collect();
     kubectl(
         hr.plane,
         &["patch", "person", "3", "--type=merge", "-p", r#"{"spec":{"endDate":null}}"#],

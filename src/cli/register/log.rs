@@ -35,14 +35,11 @@ pub async fn read(args: &RegisterArgs, location: &str) -> Result<RegisterAnswer,
     let faults = history.faults().iter();
     let faults =
         faults.map(|(entry, fault)| FaultRow { entry: *entry, fault: fault.to_string() }).collect();
-    let (time, items) = match (args.from, args.to) {
-        (Some(since), Some(until)) => {
-            (AnswerTime::Within { since, until }, windows.items_within(name))
-        }
-        _ => {
-            let at = args.at.unwrap_or_else(|| windows.end());
-            (AnswerTime::At { at }, windows.items_at_end(name))
-        }
+    let (time, items) = if let (Some(since), Some(until)) = (args.from, args.to) {
+        (AnswerTime::Within { since, until }, windows.items_within(name))
+    } else {
+        let at = args.at.unwrap_or_else(|| windows.end());
+        (AnswerTime::At { at }, windows.items_at_end(name))
     };
     Ok(RegisterAnswer {
         register: name.to_owned(),

@@ -14,6 +14,7 @@ mod endpoints;
 mod extensions;
 mod grants;
 mod namespaces;
+mod people;
 #[cfg(test)]
 mod properties;
 mod suppliers;
@@ -28,10 +29,11 @@ use serde_json::Value;
 pub use self::tracker::{PassedItem, RegisterChanges, RegisterTracker, TakenWork};
 use crate::inventory::{Inventory, Object, Slot, Symbol};
 
-/// Every register, in the order in which they are recorded. People and what is kept by our own kinds
-/// alone have their line here as well, once something projects them into facts.
+/// Every register, in the order in which they are recorded. What is kept by our other kinds alone has its
+/// line here as well, once something projects it into facts.
 pub const REGISTERS: &[&Register] = &[
     &grants::REGISTER,
+    &people::REGISTER,
     &workloads::REGISTER,
     &volumes::REGISTER,
     &databases::REGISTER,

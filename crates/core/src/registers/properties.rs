@@ -184,7 +184,7 @@ proptest! {
         for step in &steps {
             world.step(step);
         }
-        for _ in 0..steps.len() + 1 {
+        for _ in 0..=steps.len() {
             world.record(usize::MAX - 1, false);
         }
         for register in REGISTERS {

@@ -150,7 +150,7 @@ impl RegisterDigests {
             return Err(RegisterFault::Total { said, found });
         }
         let (found, said) = (self.digest(), data.digest.clone());
-        if found != said { Err(RegisterFault::Digest { said, found }) } else { Ok(()) }
+        if found == said { Ok(()) } else { Err(RegisterFault::Digest { said, found }) }
     }
 
     /// Takes in what came, went and changed, without comparing anything but that it makes sense. What

@@ -81,7 +81,7 @@ fn the_digest_is_that_of_the_items_whatever_their_way() {
     let (a, b) = (item("a", json!({"x": 1})), item("b", json!({"x": 2})));
     let changed = item("a", json!({"x": 3}));
     one.move_items(&[a.clone(), b.clone()], &[], &[]).unwrap();
-    one.move_items(&[], &[b], &[changed.clone()]).unwrap();
+    one.move_items(&[], &[b], std::slice::from_ref(&changed)).unwrap();
     other.move_items(&[changed], &[], &[]).unwrap();
     assert_eq!(one, other);
     assert_eq!((one.count(), one.digest()), (1, other.digest()));

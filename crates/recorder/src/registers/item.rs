@@ -45,13 +45,49 @@ fn digits(digest: &str) -> &str {
 
 /// A field that may name a person, by what the field is.
 fn without_people(name: &str, value: &Value, people: &Pseudonymizer<'_>) -> Value {
-    let Value::String(text) = value else { return value.clone() };
+    match (name, value) {
+        ("usernames", Value::Array(names)) => {
+            names.iter().filter_map(Value::as_str).map(|name| people.user(name)).collect()
+        }
+        (_, Value::String(text)) => text_without_people(name, text, people),
+        _ => value.clone(),
+    }
+}
+
+fn text_without_people(name: &str, text: &str, people: &Pseudonymizer<'_>) -> Value {
     match name {
         "subject" => people.subject(text).into(),
-        "approvedBy" | "by" | "requestedBy" => people.user(text).into(),
+        "approvedBy" | "by" | "manager" | "person" | "requestedBy" => people.user(text).into(),
         // A team has a name; what looks like an address may be a person's.
         "owner" if text.contains('@') => people.user(text).into(),
         "reason" => people.message(text, None).into(),
-        _ => value.clone(),
+        _ => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_people_there_are_pseudonyms_alone() {
+        let fields = json!({
+            "person": "jane", "manager": "sam", "usernames": ["jane@corp"], "department": "Sales",
+            "subject": "User jane@corp",
+        });
+        let item = DerivedItem {
+            key: ItemKey::Fields(&["person"]),
+            fields: serde_json::from_value(fields).unwrap(),
+        };
+        let pseudonym = |name: &str| format!("person:{}", name.len());
+        let recorded = recorded("Person", &item, &Pseudonymizer::new(&pseudonym));
+        let expected = json!({
+            "person": "person:4", "manager": "person:3", "usernames": ["person:9"], "department": "Sales",
+            "subject": "User person:9",
+        });
+        assert_eq!(json!(recorded.fields), expected);
+        assert!(!recorded.key.contains("jane"), "{}", recorded.key);
     }
 }

@@ -150,8 +150,12 @@ fn the_first_list_may_take_several_entries_and_names_nobody() {
 fn the_same_observation_twice_writes_nothing_twice() {
     let mut log = Log::default();
     let jane = grant("User jane", "edit");
-    assert_eq!(log.observe(0, Some(sweep(&[jane.clone()]))).len(), 1);
-    assert_eq!(log.observe(1, Some(sweep(&[jane.clone()]))), [], "a restart with nothing new");
+    assert_eq!(log.observe(0, Some(sweep(std::slice::from_ref(&jane)))).len(), 1);
+    assert_eq!(
+        log.observe(1, Some(sweep(std::slice::from_ref(&jane)))),
+        [],
+        "a restart with nothing new"
+    );
     assert_eq!(log.observe(2, Some(changes(&[(jane.clone(), Some(2))]))), []);
     let view = grant("User jane", "view");
     let [changed] = log.observe(3, Some(changes(&[(view.clone(), Some(3))]))).try_into().unwrap();
@@ -180,7 +184,7 @@ fn a_restart_says_between_which_times_it_happened() {
     let mut log = Log::default();
     let (jane, ops) = (grant("User jane", "edit"), grant("Group ops", "edit"));
     log.observe(0, Some(sweep(&[jane])));
-    let [data] = log.observe(30, Some(sweep(&[ops.clone()]))).try_into().unwrap();
+    let [data] = log.observe(30, Some(sweep(std::slice::from_ref(&ops)))).try_into().unwrap();
     assert_eq!((data.added.len(), data.removed.len(), data.total), (1, 1, 1));
     assert_eq!(data.between, Some(Between { from: at(0), to: at(30) }));
     // What is seen while the comparison is under way is told by itself.
@@ -197,7 +201,7 @@ fn a_restart_says_between_which_times_it_happened() {
 fn what_can_not_be_read_is_not_gone_and_is_said_once() {
     let mut log = Log::default();
     let jane = grant("User jane", "edit");
-    log.observe(0, Some(sweep(&[jane.clone()])));
+    log.observe(0, Some(sweep(std::slice::from_ref(&jane))));
     log.availability = None;
     let [data] = log.observe(5, Some(sweep(&[]))).try_into().unwrap();
     assert_eq!((data.cause, data.total), (RegisterCause::Reading, 1));
@@ -224,8 +228,7 @@ fn a_day_after_a_change_has_the_whole_list() {
 
 #[test]
 fn a_kind_that_is_read_from_now_on_brings_a_list_along_in_parts() {
-    let mut log = Log::default();
-    log.availability = None;
+    let mut log = Log { availability: None, ..Log::default() };
     log.observe(0, Some(sweep(&[])));
     log.availability = Some(Availability::Complete);
     let (jane, ops) = (grant("User jane", "edit"), grant("Group ops", "edit"));

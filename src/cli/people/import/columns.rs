@@ -122,9 +122,8 @@ impl Columns {
                 format!("name it with --map {field}=COLUMN"),
             );
         };
-        if !self.has(Field::DisplayName)
-            && !(self.has(Field::FirstName) && self.has(Field::LastName))
-        {
+        let has_both = self.has(Field::FirstName) && self.has(Field::LastName);
+        if !self.has(Field::DisplayName) && !has_both {
             missing("displayName", "the name that people know somebody by");
         }
         if !self.has(Field::Username) && !self.has(Field::Email) {

@@ -72,7 +72,7 @@ pub struct ImportArgs {
     /// The form of dates, such as %d.%m.%Y. Default: YYYY-MM-DD.
     #[arg(long, value_name = "FORMAT", default_value = "", hide_default_value = true)]
     date_format: String,
-    /// Print the Persons of the export as manifests, for GitOps, instead of writing them to the
+    /// Print the Persons of the export as manifests, to commit to Git, instead of writing them to the
     /// cluster, which is not asked then.
     #[arg(short, long, value_enum, value_name = "FORMAT", conflicts_with_all = ["dry_run", "missing"])]
     output: Option<ManifestFormat>,

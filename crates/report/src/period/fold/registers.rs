@@ -72,7 +72,10 @@ fn add_items(report: &mut RegisterReport, windows: &RegisterWindows, window: Win
     report.population = Some(items.len() as u64);
     report.items = items;
     report.not_known = windows.gaps(&report.name).into_iter().map(gap).collect();
-    let faults = windows.history(&report.name).map(|history| history.faults()).unwrap_or_default();
+    let faults = windows
+        .history(&report.name)
+        .map(comptroller_evidence::fold::registers::RegisterHistory::faults)
+        .unwrap_or_default();
     report.faults = faults
         .iter()
         .map(|(entry, fault)| RegisterFaultReport { entry: *entry, fault: fault.to_string() })
@@ -121,24 +124,21 @@ mod tests {
         },
     };
 
+    /// When, why, and the keys that were listed, that came and that went.
+    type Step<'a> = (&'a str, RegisterCause, &'a [&'a str], &'a [&'a str], &'a [&'a str]);
+
     /// One that stands, one of two hours, and one that goes only after the period.
     fn entries() -> Vec<Entry> {
         let item = |key: &str| RegisterItem::new(key, Fields::from([("n".to_owned(), json!(1))]));
         let mut digests = RegisterDigests::default();
-        let steps: [(&str, RegisterCause, &[&str], &[&str], &[&str]); 5] = [
+        let steps: [Step<'_>; 5] = [
             ("2026-06-01T00:00:00Z", RegisterCause::Start, &["stands"], &[], &[]),
             ("2026-07-14T10:00:00Z", RegisterCause::Change, &[], &["short"], &[]),
             ("2026-07-14T12:00:00Z", RegisterCause::Change, &[], &["late"], &["short"]),
             ("2026-10-01T00:00:00Z", RegisterCause::Change, &[], &["after"], &[]),
             ("2026-10-01T00:00:05Z", RegisterCause::Change, &[], &[], &["late"]),
         ];
-        let entry = |(time, cause, list, added, removed): (
-            &str,
-            RegisterCause,
-            &[&str],
-            &[&str],
-            &[&str],
-        )| {
+        let entry = |(time, cause, list, added, removed): Step<'_>| {
             let items = |keys: &[&str]| keys.iter().map(|key| item(key)).collect::<Vec<_>>();
             let (list, added, removed) = (items(list), items(added), items(removed));
             digests.move_items(&[list.clone(), added.clone()].concat(), &removed, &[]).unwrap();

@@ -29,9 +29,10 @@ fn observation(context: &OscalContext<'_>, register: &RegisterReport) -> Observa
     );
     let unknown = register.unknown().len();
     if unknown > 0 {
-        description.push_str(&format!(
+        let times = format!(
             " It was not known, or not all of it, at {unknown} times, so that what came and went then may be missing."
-        ));
+        );
+        description.push_str(&times);
     }
     Observation {
         uuid: context.ids.id_of(&["observation", "register", &register.name]),
