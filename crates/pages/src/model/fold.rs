@@ -350,11 +350,11 @@ mod tests {
         let gap = GapData::between(at(12), at(18), GapCause::AuditStreamInterrupted, String::new());
         fold.apply(4, &entry(23, stream, Data::Gap(gap)));
         assert_eq!(fold.view().gaps.len(), 1);
-        for index in 4..2_000 {
+        for index in 5..2_000 {
             fold.apply(index, &entry(30, control(), verdict(State::Passing)));
         }
         let history = &fold.view().controls["a"];
-        assert_eq!((history.events.len(), history.earlier), (MAX_EVENTS, 1_999 - 500));
+        assert_eq!((history.events.len(), history.earlier), (MAX_EVENTS, 1_998 - 500));
         assert_eq!(history.population.as_ref().unwrap().entry, 1_999);
         assert_eq!(fold.view().size, 2_000);
     }
