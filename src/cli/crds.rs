@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::output::to_stdout;
+use super::{output::to_stdout, yaml};
 use comptroller_core::api::schema;
 
 /// How to write the definitions, and where.
@@ -135,18 +135,8 @@ fn render_file(crd: &Value) -> Result<CrdFile, RenderError> {
     };
     let (group, plural) = (text("/spec/group", "group")?, text("/spec/names/plural", "plural")?);
     let name = format!("{group}_{plural}.yaml");
-    match yaml_serde::to_string(crd).map(|text| quote_on(&text)) {
+    match yaml::to_string(crd) {
         Ok(content) => Ok(CrdFile { name, content }),
         Err(source) => Err(RenderError::Yaml { file: name, source }),
     }
-}
-
-/// Quotes the field `on`: it is text to YAML 1.2, which is written here, and true to YAML 1.1, which
-/// kubectl and Helm read.
-fn quote_on(yaml: &str) -> String {
-    let quoted = yaml.lines().map(|line| match line.strip_suffix("on:") {
-        Some(indent) if indent.trim().is_empty() => format!("{indent}\"on\":\n"),
-        _ => format!("{line}\n"),
-    });
-    quoted.collect()
 }

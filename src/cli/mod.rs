@@ -21,6 +21,7 @@ pub(crate) mod todo;
 pub(crate) mod ui;
 mod usage;
 pub(crate) mod who_can;
+mod yaml;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use serde_json::Value;
 
 use super::{PACK, PROFILES, PackProfile, ProfileError, profile::check_combination};
-use crate::cli::output::to_stdout;
+use crate::cli::{output::to_stdout, yaml};
 
 /// The profiles to print the pack with.
 #[derive(Debug, clap::Args)]
@@ -102,10 +102,10 @@ pub fn render(names: &[String]) -> Result<String, PackError> {
 }
 
 fn applied(name: &'static str, text: &str, profiles: &[PackProfile]) -> Result<String, PackError> {
-    let yaml = |source| PackError::Yaml { control: name, source };
-    let mut control: Value = yaml_serde::from_str(text).map_err(yaml)?;
+    let unreadable = |source| PackError::Yaml { control: name, source };
+    let mut control: Value = yaml_serde::from_str(text).map_err(unreadable)?;
     for profile in profiles {
         profile.apply(name, &mut control)?;
     }
-    yaml_serde::to_string(&control).map_err(yaml)
+    yaml::to_string(&control).map_err(unreadable)
 }

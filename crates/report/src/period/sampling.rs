@@ -371,15 +371,19 @@ fn drawn(list: &str, seed: Option<&str>, table: &SampleTable, row: &ControlSampl
     sample::draw(list, &seed, &Size::Table(table.sizes(row.frequency)))
 }
 
-/// How often a control is performed: as its newest spec says, or whenever something changes.
+/// How often a control is performed: as its newest spec says, or whenever something changes. Events
+/// come as often as they like, so that their sample is as large as any.
 fn frequency(control: &ControlReport) -> Frequency {
-    let every = control.specs.last().and_then(|version| {
+    let newest = control.specs.last();
+    let every = newest.and_then(|version| {
         let every = version.spec.pointer("/test/attestation/every")?.as_str()?;
         every.parse::<Duration>().ok()?.calendar_months()
     });
+    let waits_for_events =
+        newest.is_some_and(|version| version.spec.pointer("/test/attestation/on").is_some());
     match every {
         Some(months) => Frequency::of_months(months),
-        None if control.is_attested() => Frequency::Monthly,
+        None if control.is_attested() && !waits_for_events => Frequency::Monthly,
         None => Frequency::ManyADay,
     }
 }
