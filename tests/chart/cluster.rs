@@ -130,7 +130,11 @@ async fn people_get_the_rights_that_the_roles_promise() {
             "create deviationresponses.comptroller.dev",
             "patch deviationresponses.comptroller.dev",
         ),
-        ("people-editor", "patch people.comptroller.dev", "patch people/status.comptroller.dev"),
+        (
+            "people-editor",
+            "patch people.comptroller.dev",
+            "patch people.comptroller.dev --subresource=status",
+        ),
         ("people-viewer", "list people.comptroller.dev", "patch people.comptroller.dev"),
         // Who people are is personal data: no other role shows it.
         ("viewer", "list attestations.comptroller.dev", "list people.comptroller.dev"),
