@@ -462,7 +462,11 @@ async fn a_sample_is_drawn_by_a_table_of_the_trade_and_a_seed_that_nobody_picks(
     let first = sheet(&["--table", "by-frequency"]);
     assert!(first.contains("by-frequency: 40"), "{first}");
     append(log.path(), &[heartbeat("2026-07-02T22:00:00Z")]).await;
-    let seed = |sheet: &str| sheet.lines().nth(1).unwrap().split(',').nth(6).unwrap().to_owned();
+    let seed = |sheet: &str| {
+        let mut rows = sheet.lines().map(|row| row.split(','));
+        let column = rows.next().unwrap().position(|name| name == "seed").unwrap();
+        rows.next().unwrap().nth(column).unwrap().to_owned()
+    };
     let again = sheet(&["--sizes", "by-frequency"]);
     assert_eq!(seed(&again), seed(&first), "the log grew, and the population is the same");
     assert!(seed(&first).starts_with("sha256:"));

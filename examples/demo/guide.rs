@@ -5,6 +5,7 @@ use std::path::Path;
 use comptroller_core::api::{Control, ControlStatus, StatusFinding};
 use comptroller_report::visible;
 use console::style;
+use jiff::{Timestamp, tz::TimeZone};
 use kube::ResourceExt;
 
 use crate::{
@@ -169,6 +170,9 @@ pub fn what_next(place: &Place, verdicts: &Verdicts, operator: &Operator, binary
         "check that the record of all this is whole",
         &format!("{} evidence verify {}", binary.display(), log.display()),
     );
+    if place.has_samples() {
+        moment(binary, &log);
+    }
     if place.plane.is_none() {
         heading("To remove what was installed");
         println!("  kubectl delete -k config/samples/pack");
@@ -183,6 +187,24 @@ pub fn what_next(place: &Place, verdicts: &Verdicts, operator: &Operator, binary
             Some(_) => ", which also ends the control plane",
             None => "; what it installed stays",
         }
+    );
+}
+
+/// A right that nobody has any more by the time that anybody looks: the register has it all the same.
+fn moment(binary: &Path, log: &Path) {
+    let subject = "-n payments-prod --clusterrole=edit --user=sam@acme";
+    command(
+        "give a right for a moment, which is in no list of the day",
+        &format!(
+            "kubectl create rolebinding moment {subject}; kubectl delete rolebinding -n payments-prod moment"
+        ),
+    );
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let tomorrow = today.tomorrow().unwrap_or(today);
+    let window = format!("grants --evidence {} --from {today} --to {tomorrow}", log.display());
+    command(
+        "find it in the register of the day, by whom it was held and from when to when",
+        &format!("{} register {window}", binary.display()),
     );
 }
 

@@ -134,7 +134,7 @@ fn they_are_written_into_a_folder_and_need_one() {
     let output =
         support::comptroller(&["crds", "-o", "json-schema", "--dir", dir.to_str().unwrap()]);
     assert!(output.status.success(), "{}", support::text(&output.stderr));
-    assert_eq!(fs::read_dir(&dir).unwrap().count(), 6);
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 7);
     let output = support::comptroller(&["crds", "-o", "json-schema"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(support::text(&output.stderr).contains("--dir"));

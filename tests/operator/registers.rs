@@ -97,6 +97,8 @@ async fn a_grant_of_a_moment_is_in_the_log_and_a_restart_says_what_it_found() {
     bench.apply(&binding("before", OPS)).await;
     bench.start_operator_as(bench.plane.kubeconfig("admin"), &["--evidence", &location]).await;
     wait::until("the first list of grants", LIMIT, async || {
+        // Until the first entry there is no log to read.
+        log.join("checkpoint").exists().then_some(())?;
         registers(&log).await.get(GRANTS)?.begun()
     })
     .await

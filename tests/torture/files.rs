@@ -18,10 +18,10 @@ use crate::{
 };
 
 const SEED: u64 = 7;
-/// In units of 512 bytes: some twenty entries.
-const FILE_LIMIT: u32 = 24;
+/// In units of 512 bytes: the first lists of the registers, and some twenty entries.
+const FILE_LIMIT: u32 = 96;
 /// More changes than a file of that size can hold.
-const CHANGES: usize = 30;
+const CHANGES: usize = 60;
 const KNOWN: Duration = Duration::from_secs(10);
 
 fn recorded(case: &Case<'_>, control: &str) -> Option<bool> {

@@ -12,6 +12,10 @@ use crate::inventory::{Change, Inventory, Object, Slot};
 /// can't be written for long, they are found by comparison, and what came and went meanwhile is not.
 const MAX_PASSED: usize = 50_000;
 
+/// How many items are put into words at a time, give or take those of one object: each takes a kilobyte or
+/// two on its way to the log, and a binding may have 5,000.
+const MOST_ITEMS: usize = 2_000;
+
 /// Follows the registers. Nothing is kept of what is in them: an item is derived when it is recorded,
 /// and again when its object changes.
 #[derive(Debug, Default)]
@@ -144,7 +148,8 @@ impl RegisterTracker {
         }
     }
 
-    /// What is to be recorded of a register, of at most so many objects at a time.
+    /// What is to be recorded of a register, of at most so many objects at a time, and of fewer where they
+    /// have many items.
     pub fn take(
         &mut self,
         inventory: &Inventory,
@@ -153,10 +158,19 @@ impl RegisterTracker {
     ) -> Option<(RegisterChanges, TakenWork)> {
         let tracked = self.registers.get_mut(register.name)?;
         let begins = tracked.sweep == Some(Sweep::Begins);
-        let later = match tracked.stale.keys().nth(objects).copied() {
-            Some(first) => tracked.stale.split_off(&first),
-            None => BTreeMap::new(),
-        };
+        let mut present = Vec::new();
+        let mut later = None;
+        for (index, (slot, seen)) in tracked.stale.iter().enumerate() {
+            if index == objects || present.len() >= MOST_ITEMS {
+                later = Some(*slot);
+                break;
+            }
+            let Some(object) = inventory.get(*slot) else { continue };
+            let Some(source) = register.source(inventory, object) else { continue };
+            let items = (source.items)(inventory, object).into_iter();
+            present.extend(items.map(|item| (source.kind, item, *seen)));
+        }
+        let later = later.map_or_else(BTreeMap::new, |first| tracked.stale.split_off(&first));
         let stale = std::mem::replace(&mut tracked.stale, later);
         let passed = std::mem::take(&mut tracked.passed);
         let more = !tracked.stale.is_empty();
@@ -165,13 +179,6 @@ impl RegisterTracker {
             tracked.sweep = None;
         } else if begins {
             tracked.sweep = Some(Sweep::UnderWay);
-        }
-        let mut present = Vec::new();
-        for (slot, seen) in &stale {
-            let Some(object) = inventory.get(*slot) else { continue };
-            let Some(source) = register.source(inventory, object) else { continue };
-            let items = (source.items)(inventory, object).into_iter();
-            present.extend(items.map(|item| (source.kind, item, *seen)));
         }
         if present.is_empty() && passed.is_empty() && !begins && !ends {
             return None;

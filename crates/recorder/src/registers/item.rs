@@ -49,6 +49,9 @@ fn without_people(name: &str, value: &Value, people: &Pseudonymizer<'_>) -> Valu
         ("usernames", Value::Array(names)) => {
             names.iter().filter_map(Value::as_str).map(|name| people.user(name)).collect()
         }
+        ("groups" | "roles", Value::Array(texts)) => {
+            texts.iter().filter_map(Value::as_str).map(|text| people.message(text, None)).collect()
+        }
         (_, Value::String(text)) => text_without_people(name, text, people),
         _ => value.clone(),
     }
@@ -60,7 +63,8 @@ fn text_without_people(name: &str, text: &str, people: &Pseudonymizer<'_>) -> Va
         "approvedBy" | "by" | "manager" | "person" | "requestedBy" => people.user(text).into(),
         // A team has a name; what looks like an address may be a person's.
         "owner" if text.contains('@') => people.user(text).into(),
-        "reason" => people.message(text, None).into(),
+        // A department may be called after somebody.
+        "department" | "reason" => people.message(text, None).into(),
         _ => text.into(),
     }
 }
@@ -74,7 +78,7 @@ mod tests {
     #[test]
     fn of_people_there_are_pseudonyms_alone() {
         let fields = json!({
-            "person": "jane", "manager": "sam", "usernames": ["jane@corp"], "department": "Sales",
+            "person": "jane", "manager": "sam", "usernames": ["jane@corp"], "department": "Office of sam@corp",
             "subject": "User jane@corp",
         });
         let item = DerivedItem {
@@ -84,7 +88,7 @@ mod tests {
         let pseudonym = |name: &str| format!("person:{}", name.len());
         let recorded = recorded("Person", &item, &Pseudonymizer::new(&pseudonym));
         let expected = json!({
-            "person": "person:4", "manager": "person:3", "usernames": ["person:9"], "department": "Sales",
+            "person": "person:4", "manager": "person:3", "usernames": ["person:9"], "department": "Office of person:8",
             "subject": "User person:9",
         });
         assert_eq!(json!(recorded.fields), expected);
