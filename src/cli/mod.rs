@@ -56,6 +56,8 @@ enum CliCommand {
     Ui(ui::UiArgs),
     /// Read an evidence log: verify it, prove an entry, export it, draw samples.
     Evidence(evidence::EvidenceArgs),
+    /// Rebuild verdicts from what an evidence log stores, and compare them with what it recorded.
+    Replay(evidence::verdict_replay::VerdictReplayArgs),
     /// Print the built-in controls, with the profiles of a distribution and add-ons.
     Pack(pack::PackArgs),
     /// Print the CustomResourceDefinitions, or write them as JSON Schemas for editors.
@@ -81,6 +83,7 @@ pub fn main(cli: Cli) -> ExitCode {
         CliCommand::Register(args) => register::run(&args),
         CliCommand::Ui(args) => ui::run(&args),
         CliCommand::Evidence(args) => evidence::run(&args),
+        CliCommand::Replay(args) => evidence::verdict_replay::run(&args),
         CliCommand::Pack(args) => pack::run(&args),
         CliCommand::Crds(args) => crds::run(&args),
         CliCommand::Completion(args) => completion::run(&args),

@@ -184,6 +184,7 @@ async fn a_passing_item_is_judged_again_on_the_facts_of_its_time() {
     assert!(later["changedSince"][0]["what"].as_str().unwrap().contains("was found"), "{later:#}");
 
     subjects_and_programs_are_explained_too(&log, &time).await;
+    verdicts_are_rebuilt(&log);
     what_is_asked_wrongly_is_refused(&log, &time);
     an_altered_list_is_named(&log, &data, index, &time);
 }
@@ -216,6 +217,22 @@ async fn subjects_and_programs_are_explained_too(log: &Path, time: &str) {
         "{person:#}"
     );
     assert_eq!(person["facts"]["boundBy"][0], "ClusterRoleBinding/ops");
+}
+
+/// Of the verdicts that the log has the facts of, each comes to what was recorded; of the others it says why not.
+fn verdicts_are_rebuilt(log: &Path) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_comptroller"));
+    command.args(["replay", "--sample", "1000", "--seed", "1", "-o", "json"]).arg(log);
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let rebuilt: Value =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!(rebuilt["different"], 0, "{rebuilt:#}");
+    assert!(rebuilt["equal"].as_u64().unwrap() >= 1, "{rebuilt:#}");
+    let entries = rebuilt["entries"].as_array().unwrap();
+    let why = |entry: &&Value| entry["outcome"] == "NotRebuilt";
+    let reasons = entries.iter().filter(why).filter_map(|entry| entry["why"].as_str());
+    assert!(reasons.into_iter().all(|why| why.contains("does not hold the facts")), "{rebuilt:#}");
 }
 
 fn what_is_asked_wrongly_is_refused(log: &Path, time: &str) {

@@ -1,9 +1,9 @@
 //! `comptroller evidence explain`: why an item passed or failed a control at a time, judged again on
 //! the facts that the log kept.
 
-mod answer;
-mod past;
-mod world;
+pub(super) mod answer;
+pub(super) mod past;
+pub(super) mod world;
 
 use jiff::Timestamp;
 
@@ -12,6 +12,7 @@ use crate::cli::{arguments::moment, output::to_stdout};
 use comptroller_core::{api::ControlSpec, nearest::nearest};
 use comptroller_evidence::{
     cli::{AnswerFormat, LogArgs},
+    fold::LogState,
     log::{LogError, LogReader},
     replay::ReplayError,
 };
@@ -90,7 +91,7 @@ pub enum ExplainError {
 
 impl ExplainError {
     /// Whether the log is not right, unlike what was asked of it.
-    fn is_fault(&self) -> bool {
+    pub(super) fn is_fault(&self) -> bool {
         match self {
             Self::List { .. } | Self::Replay(ReplayError::Entry { .. }) => true,
             Self::Log(error) | Self::Replay(ReplayError::Log(error)) => {
@@ -139,23 +140,26 @@ pub async fn run(args: &ExplainArgs) -> Result<u8, Box<dyn std::error::Error>> {
 
 async fn explain(reader: &LogReader, args: &ExplainArgs) -> Result<Explanation, ExplainError> {
     let past = Past::read(reader, &args.control, args.at).await?;
-    let spec = spec_in_force(&past, &args.control)?;
+    let spec = spec_of(&past.state, &args.control, past.at)?;
     if spec.test.attestation.is_some() {
         return Err(ExplainError::Attestation(args.control.clone()));
     }
     let Some(inventory) = &past.inventory else {
         return Err(ExplainError::NoInventory { at: past.at, first: past.later_inventory });
     };
-    let world = World::build(reader, &past, inventory).await?;
+    let world = World::build(reader, &past.state, past.at, inventory).await?;
     let chosen = world.choose(&args.control, &args.item)?;
     Ok(Explanation::new(reader, &args.control, &past, inventory, &world, &spec, &chosen))
 }
 
-/// The spec of a control as it was in force.
-fn spec_in_force(past: &Past, control: &str) -> Result<ControlSpec, ExplainError> {
-    let at = past.at;
-    let Some(object) = past.state.object("Control", control) else {
-        let known = past.state.objects_of("Control").map(|(name, _)| name);
+/// The spec of a control as it was in force at a time, by the log up to then.
+pub(super) fn spec_of(
+    state: &LogState,
+    control: &str,
+    at: Timestamp,
+) -> Result<ControlSpec, ExplainError> {
+    let Some(object) = state.object("Control", control) else {
+        let known = state.objects_of("Control").map(|(name, _)| name);
         let near = nearest(control, known).into_iter().map(str::to_owned).collect();
         return Err(ExplainError::NoControl { control: control.to_owned(), at, near });
     };

@@ -4,6 +4,7 @@ mod explain;
 pub(crate) mod export;
 pub(crate) mod rotate;
 pub(crate) mod sample;
+pub(crate) mod verdict_replay;
 
 use std::error::Error;
 

@@ -1,6 +1,6 @@
 //! What is said about an item, as JSON and for people.
 
-mod compare;
+pub(in crate::cli::evidence) mod compare;
 mod text;
 
 use jiff::Timestamp;

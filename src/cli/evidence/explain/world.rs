@@ -6,10 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{
-    ExplainError,
-    past::{LoggedInventory, Past},
-};
+use super::{ExplainError, past::LoggedInventory};
 use comptroller_core::{
     api::{ControlSpec, ResourceRef},
     checks::{self, Item},
@@ -21,6 +18,7 @@ use comptroller_core::{
     nearest::nearest,
 };
 use comptroller_evidence::{
+    fold::LogState,
     inventory::{KindInventory, Reading, StoredList},
     log::{LogError, LogReader},
 };
@@ -44,15 +42,16 @@ pub struct Chosen {
 }
 
 impl World {
-    /// Reads the lists of an inventory, checks them, and judges everything at the time of `past`.
+    /// Reads the lists of an inventory, checks them, and judges everything at a time, by the controls and
+    /// exceptions that the log has up to then.
     pub async fn build(
         reader: &LogReader,
-        past: &Past,
+        state: &LogState,
+        at: Timestamp,
         inventory: &LoggedInventory,
     ) -> Result<Self, ExplainError> {
         let entry = inventory.entry;
         let data = &inventory.data;
-        let at = past.at;
         let mut engine = Engine::default();
         let what = "the list of the types that are served";
         let catalog = unpack(reader, entry, what, &data.catalog).await?;
@@ -60,7 +59,7 @@ impl World {
             .map_err(|error| fault(entry, what, format!("it can't be read: {error}")))?;
         engine.set_catalog(catalog, at);
         let mut specs = HashMap::new();
-        for (name, object) in past.state.objects_of("Control") {
+        for (name, object) in state.objects_of("Control") {
             let Some(spec) = object.spec.clone() else { continue };
             // One of another version has no verdict here; that of the control itself was read before.
             let Ok(spec) = serde_json::from_value::<ControlSpec>(spec) else { continue };
@@ -69,7 +68,7 @@ impl World {
             engine.upsert_control(name, generation, Arc::clone(&spec), Remembered::default());
             specs.insert(name.to_owned(), spec);
         }
-        for (name, object) in past.state.exceptions() {
+        for (name, object) in state.exceptions() {
             let Some(spec) = object.spec.clone() else { continue };
             if let Ok(spec) = serde_json::from_value(spec) {
                 engine.upsert_exception(name, &spec, None);
