@@ -22,8 +22,8 @@ impl ControlPlane {
             wait::until(&format!("{name} to be served"), LIMIT, async || {
                 let definition = all.get(name).await.ok()?;
                 let conditions = definition.status.as_ref()?.conditions.as_ref()?;
-                let is_established = |it| matches!(it, ("Established", "True"));
-                conditions.iter().any(|it| is_established((&it.type_, &it.status))).then_some(())?;
+                let established = conditions.iter().find(|it| it.type_ == "Established")?;
+                (established.status == "True").then_some(())?;
                 let objects = Api::<DynamicObject>::all_with(client.clone(), &kind(&definition)?);
                 // Any version is one of the watch cache, which is what is not ready at first.
                 objects.list(&ListParams::default().match_any().limit(1)).await.ok()

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use comptroller_core::api::{Control, ControlException, ControlStatus, State};
+use comptroller_core::api::{Control, ControlException, ControlStatus, State, schema};
 use kube::{
     Api, Client, ResourceExt,
     api::{DynamicObject, Patch, PatchParams},
@@ -213,9 +213,8 @@ pub fn documents(yaml: &str) -> Vec<Value> {
 pub async fn install_crds(plane: &ControlPlane) {
     let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
     kubectl(plane, &["apply", "--server-side", "-k", crds]).await;
-    let kinds =
-        ["attestations", "auditperiods", "controls", "controlexceptions", "deviationresponses"];
-    plane.until_served(&kinds.map(|kind| format!("{kind}.comptroller.dev"))).await.unwrap();
+    let names: Vec<_> = schema::crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
+    plane.until_served(&names).await.unwrap();
 }
 
 /// Runs kubectl as the administrator; its standard output.

@@ -1,5 +1,6 @@
 //! What all cases share: a control plane with our CRDs, and a hand on its objects.
 
+use comptroller_core::api::schema;
 use kube::{
     Api, Client, ResourceExt as _,
     api::{DeleteParams, DynamicObject, Patch, PatchParams},
@@ -40,9 +41,9 @@ impl Stand {
             &["apply", "--server-side", "-k", concat!(env!("CARGO_MANIFEST_DIR"), "/crds")],
         )
         .await;
-        let kinds =
-            ["attestations", "auditperiods", "controls", "controlexceptions", "deviationresponses"];
-        plane.until_served(&kinds.map(|kind| format!("{kind}.comptroller.dev"))).await.unwrap();
+        let definitions = schema::crds().into_iter();
+        let names: Vec<_> = definitions.filter_map(|crd| crd.metadata.name).collect();
+        plane.until_served(&names).await.unwrap();
         Self { plane, slots: Semaphore::new(OPERATORS) }
     }
 
